@@ -1,0 +1,126 @@
+"""Train a bundled network from scratch; `make train` runs this for each of them, then evaluate.py.
+
+Warm-up, a constant learning rate on Imagenette, then a linear decay to zero on Imagenette and tabletop together
+(one head over all twenty categories). Interrupted at any moment, it resumes from the last finished epoch.
+
+    python data/recipes/train.py resnet_s --imagenette DIR
+"""
+
+import argparse
+import json
+import math
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F
+from torch.utils.data import ConcatDataset, DataLoader
+
+from lecturekit.nets import ARCHITECTURES
+from photos import Crops, imagenette_arrays, jitter
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Epochs on Imagenette alone (`stable`), then on both data sets with a decaying rate (`decay`)."""
+
+    stable: int
+    decay: int
+    pixels: int = 96          # training crops; the last `final` epochs use 128
+    final: int = 2
+    rate: float = 0.05
+    weight_decay: float = 5e-4
+    smallest_crop: float = 0.3
+    seed: int = 0
+
+
+RECIPES = {
+    "resnet_s": Recipe(stable=26, decay=14),
+    "alexnet_s": Recipe(stable=30, decay=20, pixels=128, rate=0.03, smallest_crop=0.4),
+    "vgg_s": Recipe(stable=14, decay=14, rate=0.03),
+}
+
+
+def learning_rate(recipe, progress):
+    """Rate at `progress` epochs: one epoch of warm-up, constant, then linear to zero."""
+    left = (recipe.stable + recipe.decay - progress) / recipe.decay
+    return recipe.rate * min(1.0, progress + 0.02, max(left, 0.0))
+
+
+def loader(recipe, epoch, sources, batch=64):
+    late = epoch >= recipe.stable + recipe.decay - recipe.final
+    pixels = 128 if late else recipe.pixels
+    parts = sources if epoch >= recipe.stable else sources[:1]
+    crops = [Crops(*part, pixels, recipe.smallest_crop, seed=recipe.seed + 1000 * epoch) for part in parts]
+    order = torch.Generator().manual_seed(recipe.seed + epoch)
+    return DataLoader(ConcatDataset(crops), batch, shuffle=True, drop_last=True, num_workers=1, generator=order)
+
+
+def train_epoch(model, optimiser, recipe, epoch, batches):
+    """One pass; returns the mean loss."""
+    total = 0.0
+    model.train()
+    for i, (images, labels) in enumerate(batches):
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(recipe, epoch + i / len(batches))
+        images = jitter(images.float().div_(255)).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = F.cross_entropy(model(images), labels, label_smoothing=0.1)
+        if not math.isfinite(loss.item()):
+            raise FloatingPointError(f"the loss is {loss.item()} at epoch {epoch}, step {i}")
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        total += loss.item()
+    return total / len(batches)
+
+
+def save_atomically(write, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    write(temporary)
+    os.replace(temporary, path)
+
+
+def fit(name, imagenette, folder):
+    recipe = RECIPES[name]
+    checkpoint, log = folder / f"{name}.pt", folder / f"{name}.log"
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(recipe.seed)
+    model = ARCHITECTURES[name]().to(memory_format=torch.channels_last)
+    optimiser = torch.optim.SGD(model.parameters(), recipe.rate, 0.9, weight_decay=recipe.weight_decay, nesterov=True)
+    start = 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        start = state["epoch"]
+    sources = [imagenette_arrays(imagenette, "train")]
+    for epoch in range(start, recipe.stable + recipe.decay):
+        if epoch >= recipe.stable and len(sources) == 1:
+            sources.append(tabletop_arrays("train"))
+        torch.manual_seed(recipe.seed + epoch)
+        began = time.time()
+        loss = train_epoch(model, optimiser, recipe, epoch, loader(recipe, epoch, sources))
+        state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "epoch": epoch + 1}
+        save_atomically(lambda p: torch.save(state, p), checkpoint)
+        with open(log, "a") as f:
+            f.write(json.dumps({"epoch": epoch + 1, "loss": round(loss, 4), "seconds": round(time.time() - began)}) + "\n")
+    weights = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()
+               if not k.endswith("num_batches_tracked")}
+    save_atomically(lambda p: save_file({k: v.contiguous() for k, v in weights.items()}, p),
+                    ROOT / "data/weights" / f"{name}.safetensors")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=RECIPES)
+    parser.add_argument("--imagenette", type=Path, required=True, help="the folder that holds train/ and val/")
+    parser.add_argument("--folder", type=Path, default=ROOT / "build/train", help="checkpoints and logs")
+    arguments = parser.parse_args()
+    fit(arguments.name, arguments.imagenette, arguments.folder)
