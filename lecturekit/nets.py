@@ -85,7 +85,7 @@ def alexnet_s(classes=20):
     layers += [*_conv(2, 64, 128, 5), ("pool2", nn.MaxPool2d(3, 2))]
     layers += _conv(3, 128, 256, 3) + _conv(4, 256, 192, 3) + _conv(5, 192, 192, 3)
     layers += [("pool5", nn.AdaptiveMaxPool2d(3))]
-    return nn.Sequential(OrderedDict(layers + _head(192 * 9, 768, classes, 0.5)))
+    return nn.Sequential(OrderedDict(layers + _head(192 * 9, 512, classes, 0.5)))
 
 
 def vgg_s(classes=20, widths=((24,), (48,), (96, 96), (192, 192), (256, 256))):
@@ -96,7 +96,7 @@ def vgg_s(classes=20, widths=((24,), (48,), (96, 96), (192, 192), (256, 256))):
             layers += _conv(f"{stage}_{number}", inputs, width, 3)
             inputs = width
         layers.append((f"pool{stage}", nn.MaxPool2d(2) if stage < len(widths) else nn.AdaptiveMaxPool2d(2)))
-    return nn.Sequential(OrderedDict(layers + _head(inputs * 4, 512, classes, 0.3)))
+    return nn.Sequential(OrderedDict(layers + _head(inputs * 4, 384, classes, 0.3)))
 
 
 ARCHITECTURES = {"resnet_s": resnet_s, "alexnet_s": alexnet_s, "vgg_s": vgg_s, "resnet_s_robust": resnet_s}

@@ -1,0 +1,1 @@
+"""The course around the lessons: graded questions, each defined once."""

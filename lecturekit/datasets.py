@@ -1,0 +1,131 @@
+"""Pictures to work on: tabletop (rendered, every factor known), digits, photos, Imagenette."""
+
+import io
+import json
+import tarfile
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import skimage.data
+import sklearn.datasets
+import torch
+import torchvision
+from PIL import Image
+
+from lecturekit import files, pixels, validate
+from lecturekit.models import TABLETOP
+
+SPLITS = ("train", "test", "grid", "light", "scale", "object_colour", "background_colour",
+          "two_objects", "cue_conflict")
+SKIMAGE_PHOTOS = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "immunohistochemistry")
+SKLEARN_PHOTOS = ("china", "flower")
+
+
+@dataclass(frozen=True)
+class Tabletop:
+    """Rendered pictures with their ground truth. Indexing by an int, slice, list or mask gives a smaller Tabletop.
+
+    pixels  (N,3,128,128) uint8; `.images` gives the same as floats in [0,1]
+    masks   (N,128,128) bool, true on the object; for two objects (N,2,128,128)
+    labels  (N,) long, an index into `.categories`; for two objects (N,2)
+    samples one dict per image with everything that made it; `.factors` gives the same by factor
+    """
+
+    pixels: torch.Tensor
+    masks: torch.Tensor
+    labels: torch.Tensor
+    samples: tuple
+    categories: tuple = TABLETOP
+
+    @property
+    def images(self):
+        return self.pixels.float() / 255
+
+    @property
+    def factors(self):
+        """{factor: array (N,) or, for colours, (N,3)} of the factors that all these images have."""
+        shared = set.intersection(*(set(sample) for sample in self.samples)) if self.samples else set()
+        return {key: np.array([sample[key] for sample in self.samples]) for key in sorted(shared - {"objects"})}
+
+    def __len__(self):
+        return len(self.pixels)
+
+    def __getitem__(self, index):
+        chosen = np.atleast_1d(np.arange(len(self))[index])
+        return Tabletop(self.pixels[chosen], self.masks[chosen], self.labels[chosen],
+                        tuple(self.samples[i] for i in chosen))
+
+
+@lru_cache(maxsize=4)
+def tabletop(split="train"):
+    """One split of the tabletop data as a `Tabletop`: any first n of its images are balanced over the categories.
+
+    train (3,000), test (1,000, unseen instances), grid (category x instance x azimuth, all else fixed), the sweeps
+    light, scale, object_colour and background_colour (one factor moves), two_objects, cue_conflict.
+    """
+    validate.one_of("split", split, SPLITS)
+    samples = _read_tar(files.verified(f"tabletop/{split}.tar"))
+    pictures = np.stack([_decode(s["jpg"]) for s in samples])
+    records = tuple(json.loads(s["json"]) for s in samples)
+    return Tabletop(torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(),
+                    torch.from_numpy(np.stack([_masks(s) for s in samples])),
+                    torch.tensor([_labels(r) for r in records]), records)
+
+
+def _read_tar(path):
+    """The samples of a WebDataset tar: [{extension: bytes}], in order."""
+    samples = {}
+    with tarfile.open(path) as tar:
+        for member in tar:
+            key, extension = member.name.split(".", 1)
+            samples.setdefault(key, {})[extension] = tar.extractfile(member).read()
+    return list(samples.values())
+
+
+def _decode(data):
+    return np.array(Image.open(io.BytesIO(data)))
+
+
+def _masks(sample):
+    if "png" in sample:
+        return _decode(sample["png"]) > 0
+    return np.stack([_decode(sample[f"{i}.png"]) > 0 for i in range(2)])
+
+
+def _labels(record):
+    if "objects" in record:
+        return [TABLETOP.index(thing["category"]) for thing in record["objects"]]
+    return TABLETOP.index(record["category"])
+
+
+def digits():
+    """scikit-learn's 1,797 handwritten digits: images (1797,1,8,8) in [0,1], labels (1797,)."""
+    data = sklearn.datasets.load_digits()
+    return torch.from_numpy(data.images).float()[:, None] / 16, torch.from_numpy(data.target).long()
+
+
+def photo_names():
+    """The photos that scikit-image and scikit-learn bring along."""
+    return [*SKIMAGE_PHOTOS, *SKLEARN_PHOTOS]
+
+
+def photo(name, size=None):
+    """A photo (1,3,H,W) in [0,1]; with `size`, its central square resized to size x size."""
+    validate.one_of("name", name, photo_names())
+    if name in SKLEARN_PHOTOS:
+        array = sklearn.datasets.load_sample_image(f"{name}.jpg")
+    else:
+        array = getattr(skimage.data, name)()
+    return pixels.load(Image.fromarray(array), size)
+
+
+def imagenette(split="val", root="data/imagenette", size="160px"):
+    """torchvision's Imagenette (photos of ten ImageNet categories), where it was downloaded to `root`."""
+    validate.one_of("split", split, ("train", "val"))
+    try:
+        return torchvision.datasets.Imagenette(root, split, size)
+    except RuntimeError:
+        raise FileNotFoundError(
+            f"root: got {str(root)!r}, which holds no Imagenette of size {size!r}. With a network, "
+            f"torchvision.datasets.Imagenette({str(root)!r}, size={size!r}, download=True) brings it.") from None

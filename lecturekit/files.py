@@ -1,0 +1,46 @@
+"""Where the course's data lies, and proof that a file is the one that was published."""
+
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+
+SUMS = "SHA256SUMS"
+
+
+def root():
+    """The folder data/: beside the package, or what the environment variable LECTUREKIT_DATA names."""
+    folder = Path(os.environ.get("LECTUREKIT_DATA") or Path(__file__).resolve().parent.parent / "data")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The data folder is missing: looked for {folder}. Run the course from a clone of its "
+                                "repository, or set LECTUREKIT_DATA to the clone's folder data/.")
+    return folder
+
+
+def checksums():
+    """{path relative to data/: sha256} from data/SHA256SUMS."""
+    lines = (root() / SUMS).read_text().splitlines()
+    return {name: digest for digest, name in (line.split("  ", 1) for line in lines if line.strip())}
+
+
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verified(name):
+    """The path of `name` below data/, after its sha256 was compared with data/SHA256SUMS."""
+    path = root() / name
+    if not path.is_file():
+        raise FileNotFoundError(f"{name} is missing from {root()}. `git checkout -- data` restores it.")
+    status = path.stat()
+    _compare(path, name, status.st_mtime_ns, status.st_size)
+    return path
+
+
+@lru_cache(maxsize=None)
+def _compare(path, name, modified, size):
+    expected = checksums().get(name)
+    if sha256(path) != expected:
+        raise ValueError(f"{name} in {path.parent} is not the published file: its sha256 is not the one in {SUMS} "
+                         f"(it has {size} bytes; cut short or altered?). `git checkout -- data` restores it.")

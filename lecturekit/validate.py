@@ -1,0 +1,64 @@
+"""Checks of arguments. Each error names the argument, what it got and what it takes; each check returns what it passed."""
+
+import difflib
+
+import torch
+
+
+def one_of(argument, got, allowed):
+    """`got` if it is among `allowed`, else a ValueError that lists them, the nearest first."""
+    allowed = list(allowed)
+    if got in allowed:
+        return got
+    near = difflib.get_close_matches(str(got), map(str, allowed), 3, 0.5)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    shown = ", ".join(map(str, allowed[:40])) + (", ..." if len(allowed) > 40 else "")
+    raise ValueError(f"{argument}: got {got!r}.{hint} It takes one of: {shown}.")
+
+
+def positive(argument, got, whole=False):
+    """`got` if it is a number above zero (a whole one if `whole`)."""
+    number = isinstance(got, int if whole else (int, float)) and not isinstance(got, bool)
+    if not number or not got > 0:
+        raise ValueError(f"{argument}: got {got!r}. It takes a {'whole ' if whole else ''}number above 0.")
+    return got
+
+
+def images(got, argument="images", in_range=True):
+    """`got` if it is a finite float tensor (N,C,H,W), within [0,1] unless `in_range` is false."""
+    takes = "It takes a float tensor (N,C,H,W) in [0,1]."
+    if not isinstance(got, torch.Tensor):
+        raise TypeError(f"{argument}: got {type(got).__name__}. {takes} pixels.to_tensor converts a picture.")
+    if not got.is_floating_point():
+        raise TypeError(f"{argument}: got dtype {got.dtype}. {takes} pixels.to_tensor converts uint8 values.")
+    if got.ndim != 4:
+        hint = " images[None] adds the batch dimension." if got.ndim == 3 else ""
+        raise ValueError(f"{argument}: got shape {tuple(got.shape)}. {takes}{hint}")
+    if not torch.isfinite(got).all():
+        raise ValueError(f"{argument}: got NaN or infinite values. {takes}")
+    if in_range and got.numel() and (got.min() < -1e-4 or got.max() > 1 + 1e-4):
+        raise ValueError(f"{argument}: got values from {got.min():.3g} to {got.max():.3g}. {takes}")
+    return got
+
+
+def targets(got, count, classes, argument="target"):
+    """One class index for each of `count` images, from an int or a whole-number tensor: long (count,)."""
+    takes = f"It takes a class index from 0 to {classes - 1}, or a tensor of {count} of them."
+    try:
+        tensor = torch.as_tensor(got)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{argument}: got {got!r}. {takes}") from None
+    if tensor.is_floating_point() or tensor.dtype == torch.bool:
+        raise TypeError(f"{argument}: got dtype {tensor.dtype}. {takes}")
+    if tensor.ndim > 1 or (tensor.ndim == 1 and len(tensor) != count):
+        raise ValueError(f"{argument}: got shape {tuple(tensor.shape)}. {takes}")
+    if tensor.numel() and (tensor.min() < 0 or tensor.max() >= classes):
+        raise ValueError(f"{argument}: got {tensor.tolist()}. {takes}")
+    return tensor.long().expand(count)
+
+
+def layer(model, name, argument="layer"):
+    """The module of `model` with the dotted name `name`."""
+    modules = dict(model.named_modules())
+    modules.pop("", None)
+    return modules[one_of(argument, name, modules)]
