@@ -1,0 +1,43 @@
+# `make lab` opens the course, `make test` checks it. Everything is installed below .venv, nothing elsewhere.
+PATH := .venv-uv/bin:$(PATH)
+BIN := .venv/bin
+INSTALL := uv pip install --quiet --python .venv --require-hashes --only-binary :all:
+IMAGENETTE ?= build/imagenette2-160
+BROWSER := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
+ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: lab test data train lock
+lab: .venv/lab.stamp
+	$(BIN)/python -m lecturekit doctor
+	$(BIN)/jupyter lab --notebook-dir=notebooks $(BROWSER) $(ROOT)
+
+test: .venv/test.stamp
+	$(BIN)/python -m pytest
+
+data: .venv/data.stamp
+	$(BIN)/python data/recipes/tabletop/render.py
+	$(BIN)/python data/recipes/checksums.py
+
+train: .venv/lab.stamp
+	for name in resnet_s alexnet_s vgg_s; do $(BIN)/python data/recipes/train.py $$name --imagenette $(IMAGENETTE) || exit 1; done
+	$(BIN)/python data/recipes/train_robust.py --imagenette $(IMAGENETTE)
+	$(BIN)/python data/recipes/evaluate.py --imagenette $(IMAGENETTE)
+	$(BIN)/python data/recipes/checksums.py
+
+.venv/lab.stamp: requirements.lock pyproject.toml
+	command -v uv || { python3 -m venv .venv-uv && .venv-uv/bin/pip install --quiet uv==0.13.8; }
+	test -d .venv || uv venv --quiet .venv
+	$(INSTALL) -r requirements.lock
+	uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/%.stamp: requirements-%.lock .venv/lab.stamp
+	$(INSTALL) -r $<
+	touch $@
+
+# The locks after a change of pyproject.toml; those of the extras hold only what requirements.lock does not.
+COMPILE = uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest --generate-hashes --only-binary :all: --no-header --no-annotate
+lock:
+	$(COMPILE) --output-file requirements.lock
+	for extra in test data; do $(COMPILE) --extra $$extra --constraint requirements.lock \
+		$$(sed -n 's/^\([^ ]*\)==.*/--no-emit-package \1/p' requirements.lock) --output-file requirements-$$extra.lock; done
