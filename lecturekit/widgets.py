@@ -1,0 +1,47 @@
+"""Things to move with the mouse or the arrow keys. The only module that knows ipywidgets."""
+
+import io
+
+import ipywidgets
+from PIL import Image
+
+from lecturekit import pixels
+
+
+def explore(draw, width=480, **choices):
+    """A picture that is redrawn as its sliders move.
+
+    `choices` gives each argument of `draw` a list of values (a slider) or of strings (a menu); `draw(**values)`
+    returns the picture as a tensor (3,H,W) in [0,1], a PIL image or PNG bytes. Nothing is drawn twice.
+    """
+    controls = {name: _control(name, values) for name, values in choices.items()}
+    picture = ipywidgets.Image(format="png", width=width)
+    drawn = {}
+
+    def update(_=None):
+        key = tuple(control.value for control in controls.values())
+        if key not in drawn:
+            drawn[key] = _png(draw(**{name: control.value for name, control in controls.items()}), width)
+        picture.value = drawn[key]
+
+    for control in controls.values():
+        control.observe(update, "value")
+    update()
+    return ipywidgets.VBox([*controls.values(), picture])
+
+
+def _control(name, values):
+    kind = ipywidgets.Dropdown if isinstance(values[0], str) else ipywidgets.SelectionSlider
+    return kind(options=list(values), description=name.replace("_", " "), style={"description_width": "initial"},
+                **({} if kind is ipywidgets.Dropdown else {"continuous_update": False}))
+
+
+def _png(picture, width):
+    if isinstance(picture, bytes):
+        return picture
+    image = picture if isinstance(picture, Image.Image) else pixels.to_pil(picture)
+    if image.width < width:
+        image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
