@@ -35,9 +35,11 @@ train: .venv/lab.stamp
 	$(INSTALL) -r $<
 	touch $@
 
-# The locks after a change of pyproject.toml; those of the extras hold only what requirements.lock does not.
+# After a change of pyproject.toml. The locks of the extras hold only what requirements.lock does not.
 COMPILE = uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest --generate-hashes --only-binary :all: --no-header --no-annotate
 lock:
 	$(COMPILE) --output-file requirements.lock
 	for extra in test data; do $(COMPILE) --extra $$extra --constraint requirements.lock \
 		$$(sed -n 's/^\([^ ]*\)==.*/--no-emit-package \1/p' requirements.lock) --output-file requirements-$$extra.lock; done
+	{ sed '/- pip:/q' environment.yml; sed -n 's/^\([^ ]*==.*[^ ]\) *\\$$/        - \1/p' requirements.lock; \
+		echo '        - -e .'; } > environment.tmp && mv environment.tmp environment.yml

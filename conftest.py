@@ -1,0 +1,62 @@
+"""What all tests share: no network, the bundled data and network, the time and memory that each lesson took."""
+
+import os
+import re
+import runpy
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+import psutil
+import pytest
+
+OFFLINE = Path(__file__).parent / "tests" / "offline"
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(OFFLINE), os.environ.get("PYTHONPATH")]))
+runpy.run_path(str(OFFLINE / "sitecustomize.py"))   # this process; PYTHONPATH carries it into every kernel
+for setting in ("LECTUREKIT_MODEL", "LECTUREKIT_DATA"):
+    os.environ.pop(setting, None)
+
+
+@pytest.fixture
+def program():
+    """`program("chromium", ...)`: the path of the first that is installed; else skip by name, or fail where CI is set."""
+    def find(*names):
+        found = next(filter(None, map(shutil.which, names)), None)
+        if found is None:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs {names[0]}, which is not installed")
+        return found
+    return find
+
+
+def peak_memory(pid):
+    """Bytes that a process held at most so far (Linux), or holds now (elsewhere)."""
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1])
+    return psutil.Process(pid).memory_info().rss
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    try:
+        return (yield)
+    finally:
+        kernel = getattr(item.parent, "kernel", None)   # nbval's items: the cells of a lesson
+        if kernel is not None and kernel.is_alive():
+            item.user_properties.append(("peak", peak_memory(kernel.km.provisioner.pid)))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """A line for each lesson: its cells, wall time with the start of its kernel, and peak memory."""
+    lessons = defaultdict(list)
+    for report in sum(terminalreporter.stats.values(), []):
+        lesson, notebook, _ = getattr(report, "nodeid", "").partition(".ipynb::")
+        if notebook and isinstance(report, pytest.TestReport):
+            lessons[lesson].append(report)
+    if lessons:
+        terminalreporter.section("lessons")
+    for lesson, reports in sorted(lessons.items()):
+        peak = max((value for r in reports for name, value in r.user_properties if name == "peak"), default=0)
+        cells = sum(r.when == "call" for r in reports)
+        terminalreporter.write_line(f"{lesson}: {cells} cells, {sum(r.duration for r in reports):.1f} s wall, "
+                                    f"{peak / 1e6:.0f} MB peak")
