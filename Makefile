@@ -19,8 +19,7 @@ data: .venv/data.stamp
 	$(BIN)/python data/recipes/checksums.py
 
 train: .venv/lab.stamp
-	for name in resnet_s alexnet_s vgg_s; do $(BIN)/python data/recipes/train.py $$name --imagenette $(IMAGENETTE) || exit 1; done
-	$(BIN)/python data/recipes/train_robust.py --imagenette $(IMAGENETTE)
+	for name in resnet_s alexnet_s vgg_s resnet_s_robust; do $(BIN)/python data/recipes/train.py $$name --imagenette $(IMAGENETTE) || exit 1; done
 	$(BIN)/python data/recipes/evaluate.py --imagenette $(IMAGENETTE)
 	$(BIN)/python data/recipes/checksums.py
 

@@ -1,7 +1,9 @@
 """Train a bundled network from scratch; `make train` runs this for each of them, then evaluate.py.
 
 Warm-up, a constant learning rate on Imagenette, then a linear decay to zero on Imagenette and tabletop together
-(one head over all twenty categories). Interrupted at any moment, it resumes from the last finished epoch.
+(one head over all twenty categories). The robust network starts from resnet_s and sees, for every image, its
+worst neighbour in an L2 ball (Madry et al. 2018). Interrupted at any moment, training resumes from the last
+finished epoch.
 
     python data/recipes/train.py resnet_s --imagenette DIR
 """
@@ -19,6 +21,8 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 from torch.utils.data import ConcatDataset, DataLoader
 
+from attack import pgd_l2
+from lecturekit.models import load
 from lecturekit.nets import ARCHITECTURES
 from photos import Crops, imagenette_arrays, jitter
 
@@ -37,12 +41,16 @@ class Recipe:
     weight_decay: float = 5e-4
     smallest_crop: float = 0.3
     seed: int = 0
+    start: str = ""           # the network whose weights it starts from
+    eps: float = 0.0          # adversarial training: the radius of the L2 ball, pixels in [0,1]
+    steps: int = 2            # and the steps of its PGD
 
 
 RECIPES = {
     "resnet_s": Recipe(stable=26, decay=14),
-    "alexnet_s": Recipe(stable=30, decay=20, pixels=128, rate=0.03, smallest_crop=0.4),
+    "alexnet_s": Recipe(stable=30, decay=20, final=6, rate=0.03, smallest_crop=0.4),
     "vgg_s": Recipe(stable=14, decay=14, rate=0.03),
+    "resnet_s_robust": Recipe(stable=0, decay=7, final=1, rate=0.02, smallest_crop=0.4, start="resnet_s", eps=1.0),
 }
 
 
@@ -69,6 +77,8 @@ def train_epoch(model, optimiser, recipe, epoch, batches):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(recipe, epoch + i / len(batches))
         images = jitter(images.float().div_(255)).contiguous(memory_format=torch.channels_last)
+        if recipe.eps:
+            images = pgd_l2(model, images, labels, recipe.eps, recipe.steps)
         with torch.autocast("cpu", torch.bfloat16):
             loss = F.cross_entropy(model(images), labels, label_smoothing=0.1)
         if not math.isfinite(loss.item()):
@@ -87,19 +97,27 @@ def save_atomically(write, path):
     os.replace(temporary, path)
 
 
-def fit(name, imagenette, folder):
+def prepare(name, checkpoint):
+    """The model, its optimiser and the epoch to start with: from the checkpoint where there is one."""
     recipe = RECIPES[name]
-    checkpoint, log = folder / f"{name}.pt", folder / f"{name}.log"
-    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
     model = ARCHITECTURES[name]().to(memory_format=torch.channels_last)
+    if recipe.start:
+        model.load_state_dict(load(recipe.start).state_dict())
     optimiser = torch.optim.SGD(model.parameters(), recipe.rate, 0.9, weight_decay=recipe.weight_decay, nesterov=True)
-    start = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        start = state["epoch"]
+    if not checkpoint.exists():
+        return model, optimiser, 0
+    state = torch.load(checkpoint, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    return model, optimiser, state["epoch"]
+
+
+def fit(name, imagenette, folder):
+    """Train the network `name` to the end of its recipe and write data/weights/NAME.safetensors."""
+    recipe, checkpoint = RECIPES[name], folder / f"{name}.pt"
+    folder.mkdir(parents=True, exist_ok=True)
+    model, optimiser, start = prepare(name, checkpoint)
     sources = [imagenette_arrays(imagenette, "train")]
     for epoch in range(start, recipe.stable + recipe.decay):
         if epoch >= recipe.stable and len(sources) == 1:
@@ -108,13 +126,13 @@ def fit(name, imagenette, folder):
         began = time.time()
         loss = train_epoch(model, optimiser, recipe, epoch, loader(recipe, epoch, sources))
         state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "epoch": epoch + 1}
-        save_atomically(lambda p: torch.save(state, p), checkpoint)
-        with open(log, "a") as f:
-            f.write(json.dumps({"epoch": epoch + 1, "loss": round(loss, 4), "seconds": round(time.time() - began)}) + "\n")
-    weights = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()
-               if not k.endswith("num_batches_tracked")}
-    save_atomically(lambda p: save_file({k: v.contiguous() for k, v in weights.items()}, p),
-                    ROOT / "data/weights" / f"{name}.safetensors")
+        save_atomically(lambda path: torch.save(state, path), checkpoint)
+        with open(folder / f"{name}.log", "a") as log:
+            row = {"epoch": epoch + 1, "loss": round(loss, 4), "seconds": round(time.time() - began)}
+            log.write(json.dumps(row) + "\n")
+    weights = {key: (value.half() if value.is_floating_point() else value).contiguous()
+               for key, value in model.state_dict().items() if not key.endswith("num_batches_tracked")}
+    save_atomically(lambda path: save_file(weights, path), ROOT / "data/weights" / f"{name}.safetensors")
 
 
 if __name__ == "__main__":

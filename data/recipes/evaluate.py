@@ -1,0 +1,105 @@
+"""Measure the bundled networks and write a card for each: data/weights/NAME.md.
+
+    python data/recipes/evaluate.py --imagenette DIR [NAME ...]
+
+The photos: the Imagenette validation set, shorter side resized to 128 px, central square. The robust network is also
+measured under PGD-20 in the L2 ball that it was trained in.
+"""
+
+import argparse
+import inspect
+import json
+from pathlib import Path
+
+import torch
+
+from attack import pgd_l2
+from lecturekit import datasets, files, models, pixels
+from lecturekit.nets import ARCHITECTURES
+from photos import imagenette_arrays
+from train import RECIPES, ROOT, save_atomically
+
+LIMITS = {
+    "resnet_s": "Small photos only (128 px), twenty categories and no way to say none of them.",
+    "alexnet_s": "As for resnet_s; its 11x11 first layer with stride 4 sees little detail.",
+    "vgg_s": "As for resnet_s; slower than its accuracy would need.",
+    "resnet_s_robust": "Robust in the L2 ball that it was trained in and no further; no certificate.",
+}
+
+
+def photos(root):
+    """Validation images (N,3,128,128) in [0,1] and labels (N,)."""
+    images, labels = imagenette_arrays(root, "val")
+    squares = [pixels.resize(pixels.center_square(image[None].float() / 255), 128).clamp(0, 1) for image in images]
+    return torch.cat(squares), torch.tensor(labels)
+
+
+def accuracy(model, images, labels):
+    return (models.predict(model, images).argmax(1) == labels).float().mean().item()
+
+
+def robust_accuracy(model, images, labels, eps, steps=20, batch=64):
+    """Accuracy under PGD; an image counts as held only if the network is also right without the attack."""
+    torch.manual_seed(0)
+    held = 0
+    for x, y in zip(images.split(batch), labels.split(batch)):
+        attacked = models.predict(model, pgd_l2(model, x, y, eps, steps)).argmax(1)
+        held += ((attacked == y) & (models.predict(model, x).argmax(1) == y)).sum().item()
+    return held / len(labels)
+
+
+def measure(name, photographs, tabletop):
+    model = models.load(name)
+    figures = {"Imagenette validation": accuracy(model, *photographs), "tabletop test": accuracy(model, *tabletop)}
+    eps = RECIPES[name].eps
+    if eps:
+        figures[f"Imagenette validation under PGD-20, L2, eps {eps}"] = robust_accuracy(model, *photographs, eps)
+        figures[f"tabletop test under PGD-20, L2, eps {eps}"] = robust_accuracy(model, *tabletop, eps)
+    return model, figures
+
+
+def card(name, model, figures):
+    """The card as Markdown: architecture, data, recipe, figures, limits, sha256."""
+    path = ROOT / "data/weights" / f"{name}.safetensors"
+    log = [json.loads(line) for line in (ROOT / "build/train" / f"{name}.log").read_text().splitlines()]
+    rows = "\n".join(f"| {what} | {value:.1%} |" for what, value in figures.items())
+    count = sum(parameter.numel() for parameter in model.parameters())
+    return f"""# {name}
+
+{inspect.getdoc(ARCHITECTURES[name])} Definition: `lecturekit/nets.py`. {count:,} parameters, stored in half precision.
+
+| accuracy (weights as stored, float32 arithmetic) | |
+|---|---|
+{rows}
+
+- **Input** 128x128 RGB in [0,1]; normalisation is the first layer. **Output** logits over {len(model.categories)}
+  categories: {", ".join(model.categories)}.
+- **Data** Imagenette's training photos (9,469) and tabletop's training images (3,000), random crops, mirror images and
+  colour jitter.
+- **Recipe** `data/recipes/train.py`: `{RECIPES[name]}`; SGD with Nesterov momentum 0.9, label smoothing 0.1, bfloat16.
+  {len(log)} epochs, last training loss {log[-1]["loss"]:.3f}, {sum(row["seconds"] for row in log) / 60:.0f} minutes on two cores shared with
+  other work.
+- **Limits** {LIMITS[name]}
+- **sha256** `{files.sha256(path)}`
+
+Written by `data/recipes/evaluate.py`.
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="default: every network whose weights are there")
+    parser.add_argument("--imagenette", type=Path, required=True, help="the folder that holds train/ and val/")
+    arguments = parser.parse_args()
+    there = [name for name in RECIPES if (ROOT / "data/weights" / f"{name}.safetensors").exists()]
+    photographs, test = photos(arguments.imagenette), datasets.tabletop("test")
+    tabletop = test.images, test.labels + len(models.IMAGENETTE)
+    for name in arguments.names or there:
+        model, figures = measure(name, photographs, tabletop)
+        text = card(name, model, figures)
+        save_atomically(lambda path: path.write_text(text), ROOT / "data/weights" / f"{name}.md")
+        print(name, {what: f"{value:.4f}" for what, value in figures.items()}, flush=True)
+
+
+if __name__ == "__main__":
+    main()
