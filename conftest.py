@@ -17,6 +17,10 @@ for setting in ("LECTUREKIT_MODEL", "LECTUREKIT_DATA"):
     os.environ.pop(setting, None)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--every-lesson", action="store_true", help="open every lesson in the browser, not just the first")
+
+
 @pytest.fixture
 def program():
     """`program("chromium", ...)`: the path of the first that is installed; else skip by name, or fail where CI is set."""
