@@ -101,7 +101,7 @@ def box(width, depth, height, centre=(0, 0, 0), bevel=0.0):
 
 
 def revolve(profile, count=56, wrap=False):
-    """The profile (k, 2) of (radius, z) turned about the z axis; it starts and ends on the axis, or is closed (`wrap`)."""
+    """The profile (k, 2) of (radius, z) turned about z; it starts and ends on the axis, or is closed (`wrap`)."""
     profile, ring = np.asarray(profile, float), circle(1.0, count)
     return loft([_at(ring * radius, z) for radius, z in profile], wrap)
 
@@ -109,7 +109,8 @@ def revolve(profile, count=56, wrap=False):
 def sweep(curve, section, scale=1.0, up=None, wrap=False):
     """A section, a radius or an outline (n, 2), carried along a plane `curve` (k, 3).
 
-    `scale` is a number, (k,) or (k, 2). The section's second axis follows `up`, by default the axis most across the curve.
+    `scale` is a number, (k,) or (k, 2). The section's second axis follows `up`, by default the axis
+    most across the curve.
     """
     curve = np.asarray(curve, float)
     section = circle(section, 16) if np.isscalar(section) else np.asarray(section)

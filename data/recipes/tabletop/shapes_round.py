@@ -1,7 +1,7 @@
 """Six parametric families: chair, mug, lemon, bell pepper, dumbbell, table lamp.
 
-Each is `family(rng) -> list[Part]`: z up, resting on z = 0, centred in x and y, longest side 1. The first parts have the
-role "body" (the category's own surface in the object's colour), the others fixed materials.
+Each is `family(rng) -> list[Part]`: z up, front towards +x, resting on z = 0, centred in x and y, longest side 1.
+Inside a family the lengths are metres, or fractions of the fruit. A profile is (radius, z) or (way along, radius).
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ QUARTER_TURN = np.array([(0.0, -1, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (0, 0, 0, 
 
 
 def chair(rng):
-    """Four legs, a seat and a back: slats, spindles, ladder, panel, splat, cross or hoop; some have arms or a cushion."""
+    """Four legs, a seat and a back: slats, spindles, ladder, panel, splat, cross, hoop; some have arms or a cushion."""
     height, thick = rng.uniform(0.42, 0.48), rng.uniform(0.026, 0.045)
     seat, corner = _seat(rng, rng.uniform(0.40, 0.50), rng.uniform(0.38, 0.46), thick)
     style = pick(rng, "square", "square", "tapered", "turned", "round")
@@ -70,15 +70,15 @@ def _seat(rng, width, depth, thick):
 
 
 def _back_surface(rng, corner, height):
-    """The back as a map (u in [-1, 1] across, v in [0, 1] up) -> points: it leans, flares and curves round the sitter."""
+    """The back as a map (u in [-1, 1] across, v in [0, 1] up) -> points: it leans, flares, curves round the sitter."""
     x, _, y = corner
     rise, lean = rng.uniform(0.36, 0.56), rng.uniform(0.08, 0.22)
-    flare, round_ = rng.uniform(-0.06, 0.12), rng.uniform(0.0, 0.05)
+    flare, hollow = rng.uniform(-0.06, 0.12), rng.uniform(0.0, 0.05)
 
     def at(u, v):
         u, v = np.broadcast_arrays(np.asarray(u, float), np.asarray(v, float))
-        bow = round_ * (1 - u ** 2) * v
-        return np.stack([x * u * (1 + flare * v), y + rise * lean * np.maximum(v, 0) ** 1.4 + bow, height - 0.01 + rise * v], -1)
+        behind = rise * lean * np.maximum(v, 0) ** 1.4 + hollow * (1 - u ** 2) * v
+        return np.stack([x * u * (1 + flare * v), y + behind, height - 0.01 + rise * v], -1)
 
     return at
 
@@ -100,8 +100,8 @@ def _leg(style, foot, top, bar):
     if style == "square":
         return g.sweep(g.segment(foot, top), g.rectangle(bar, bar, 0.1 * bar), [0.8, 1.0], up=(0, 1, 0))
     if style == "turned":
-        beads = [(0.3, 0), (0.42, 0.05), (0.55, 0.22), (0.45, 0.3), (0.68, 0.33), (0.45, 0.36), (0.62, 0.5), (0.7, 0.62)]
-        beads += [(0.45, 0.74), (0.7, 0.77), (0.45, 0.8), (0.55, 0.86), (0.5, 1.0)]
+        beads = [(0.3, 0), (0.42, 0.05), (0.55, 0.22), (0.45, 0.3), (0.68, 0.33), (0.45, 0.36), (0.62, 0.5),
+                 (0.7, 0.62), (0.45, 0.74), (0.7, 0.77), (0.45, 0.8), (0.55, 0.86), (0.5, 1.0)]
         return g.turned(foot, top, np.array(beads) * (bar, 1))
     return g.rod(foot, top, bar * (0.32 if style == "tapered" else 0.4), bar * (0.62 if style == "tapered" else 0.4))
 
@@ -137,7 +137,8 @@ def _back(rng, at, bar, square):
     top = rng.uniform(0.06, 0.11)
     if fill != "panel":
         meshes.append(_rail(at, 1 - top / 0.9, top, rng.uniform(1.0, 1.12), pick(rng, 0, 0.03, 0.06)))
-    builders = {"slats": _slats, "spindles": _spindles, "ladder": _ladder, "panel": _panel, "splat": _splat, "cross": _cross}
+    builders = {"slats": _slats, "spindles": _spindles, "ladder": _ladder, "panel": _panel, "splat": _splat,
+                "cross": _cross}
     meshes += builders[fill](rng, at)
     return [(mesh, "body") for mesh in meshes]
 
@@ -209,7 +210,8 @@ def _cross(rng, at):
     low = rng.uniform(0.12, 0.3)
     way = np.linspace(-1, 1, 9)
     curves = [at(side * way, low + (0.9 - low) * (way + 1) / 2) for side in (-1, 1)]
-    return [g.sweep(curve, g.rectangle(0.032, 0.014, 0.003), up=(0, 1, 0.1)) for curve in curves] + [_rail(at, low, 0.04)]
+    board = g.rectangle(0.032, 0.014, 0.003)
+    return [g.sweep(curve, board, up=(0, 1, 0.1)) for curve in curves] + [_rail(at, low, 0.04)]
 
 
 def _hoop(rng, at, bar):
@@ -253,7 +255,9 @@ def mug(rng):
     wall = rng.uniform(0.0032, 0.005)
     profile = _mug_profile(rng, height, radius)
     cup = g.revolve(_cup(profile, wall, height), 64)
-    parts = [(cup, "body", "cylinder"), (_handle(rng, profile, height, wall), "body")]
+    handle = _handle(rng, profile, height, wall)
+    between_bands = project_uv(handle, "cylinder", 0, 1) * (0.2, 0.25) + (0, 0.4)
+    parts = [(cup, "body", "cylinder"), (handle, "body", between_bands)]
     if rng.random() < 0.6:
         parts.append((_glaze(profile, wall, height), "inside"))
     if rng.random() < 0.3:
@@ -335,7 +339,8 @@ def lemon(rng):
     parts = [(_lemon_body(rng, length, girth), "body"), (_button(rng, length), "wood")]
     if rng.random() < 0.35:
         parts += _leaf(length)
-    tilt = trimesh.transformations.euler_matrix(rng.uniform(-0.7, 0.7), rng.uniform(-0.12, 0.12), rng.uniform(0, 2 * np.pi))
+    angles = rng.uniform((-0.7, -0.12, 0), (0.7, 0.12, 2 * np.pi))
+    tilt = trimesh.transformations.euler_matrix(*angles)
     for mesh, _ in parts:
         mesh.apply_transform(tilt)
     return finish(parts)
@@ -345,8 +350,9 @@ def _lemon_body(rng, length, girth):
     """Turned about x, then made irregular by a few low waves."""
     nipple, neck = rng.uniform(0.11, 0.18), rng.uniform(0.16, 0.24)
     low, high = rng.uniform(0.75, 0.9), rng.uniform(0.75, 0.9)
-    profile = [(0, 0), (0.012, 0.10), (0.04, 0.16), (0.06 + 0.3 * nipple, neck + 0.14), (0.25, low), (0.5, 1.0), (0.75, high)]
-    profile += [(0.93 - 0.2 * nipple, 0.34 + neck), (0.965 - nipple / 3, neck + 0.03), (0.985, 0.12), (0.997, 0.07), (1, 0)]
+    profile = [(0, 0), (0.012, 0.10), (0.04, 0.16), (0.06 + 0.3 * nipple, neck + 0.14), (0.25, low), (0.5, 1.0),
+               (0.75, high), (0.93 - 0.2 * nipple, 0.34 + neck), (0.965 - nipple / 3, neck + 0.03), (0.985, 0.12),
+               (0.997, 0.07), (1, 0)]
     way = (1 - np.cos(np.linspace(0, np.pi, 61))) / 2
     radius = g.ramp(profile, way) * girth / 2
     mesh = g.loft(_rings_about_x((way - 0.5) * length, radius, 72))
@@ -381,7 +387,8 @@ def _leaf(length):
     stalk = g.spline([root, root + (-0.06, 0, 0.02), root + (-0.10, 0, 0.08)], 8)
     along = g.spline([stalk[-2], root + (-0.02, 0.06, 0.27), root + (0.27, 0.12, 0.45)], 20)
     wide = np.sin(np.pi * np.linspace(0.02, 0.99, 20)) ** 0.8
-    leaf = g.sweep(along, g.superellipse(0.24, 0.02, 2, 16), np.column_stack([wide, 0.3 + 0.3 * wide]), up=(-0.7, 0, 0.7))
+    blade = g.superellipse(0.24, 0.02, 2, 16)
+    leaf = g.sweep(along, blade, np.column_stack([wide, 0.3 + 0.3 * wide]), up=(-0.7, 0, 0.7))
     return [(g.sweep(stalk, g.circle(0.02, 10), up=(0, 1, 0)), "wood"), (leaf, "stem")]
 
 
@@ -437,7 +444,8 @@ def _stem(rng, tall):
     root = np.array([0, 0, tall * 0.86])
     turn, bend, high = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.2), rng.uniform(0.24, 0.36)
     side = np.array([np.cos(turn), np.sin(turn), 0]) * bend
-    curve = g.spline([root, root + (0, 0, 0.4 * high), root + side * 0.5 + (0, 0, 0.75 * high), root + side + (0, 0, high)], 20)
+    way = np.array([0, 0, 0.5, 1])[:, None] * side + np.array([0, 0.4, 0.75, 1])[:, None] * (0, 0, high)
+    curve = g.spline(root + way, 20)
     ribbed = g.circle(0.055, 30) * (1 + 0.12 * np.cos(5 * 2 * np.pi * np.arange(30) / 30))[:, None]
     thick = g.ramp([(0, 1.7), (0.25, 1.0), (0.7, 0.85), (1, 1.15)], np.linspace(0, 1, 20))
     stem = g.sweep(curve, ribbed, thick, up=np.cross(side, (0, 0, 1)))
@@ -508,9 +516,8 @@ def _discs(rng, radius, kind):
     for i in range(count):
         size, thick = radius * 1.15 * (1 - rng.uniform(0.08, 0.18) * i), rng.uniform(0.014, 0.024)
         edge = 0.2 * thick
-        plate = [(0.5 * size, x + edge), (0.8 * size, x + edge), (0.84 * size, x), (size - edge, x), (size, x + edge),
-                 (size, x + thick - edge), (size - edge, x + thick), (0.84 * size, x + thick), (0.8 * size, x + thick - edge),
-                 (0.5 * size, x + thick - edge)]
+        face = np.array([(0.5 * size, edge), (0.8 * size, edge), (0.84 * size, 0), (size - edge, 0), (size, edge)])
+        plate = np.vstack([face, (face * (1, -1) + (0, thick))[::-1]]) + (0, x)
         parts.append((_along_x(plate, 56), "body"))
         x += thick + 0.0015
     nut = _blunt(g.circle(0.03, 6), 0.1)
@@ -532,7 +539,8 @@ def _grip(rng, handle, radius, length):
     """Handle, straight or swelling in its middle, with a knurled sleeve."""
     x = np.linspace(-0.5, 0.5, 25)
     swell = pick(rng, 0.0, 0.15, 0.25) * np.cos(np.pi * x) ** 2
-    bar = _along_x([(0.85 * radius, -length / 2), *zip(radius * (0.85 + swell), x * handle * 0.98), (0.85 * radius, length / 2)], 32)
+    ends = [(0.85 * radius, -length / 2)], [(0.85 * radius, length / 2)]
+    bar = _along_x(np.vstack([ends[0], np.column_stack([radius * (0.85 + swell), x * handle * 0.98]), ends[1]]), 32)
     grooves = np.linspace(-0.36, 0.36, 61)
     tooth = 1 + 0.035 * np.where(np.arange(61) % 2, 1, -1)
     sleeve = radius * (0.87 + np.interp(grooves, x, swell)) * tooth
@@ -578,9 +586,9 @@ def _shade(rng, radius, height):
 
 
 def _bulb(z):
-    profile = [(0, -0.03), (0.013, -0.03), (0.014, -0.015), (0.026, 0.012), (0.03, 0.03), (0.026, 0.047), (0.014, 0.058), (0, 0.06)]
-    fine = g.spline(profile, 24)
-    return g.revolve(np.column_stack([fine[:, 0].clip(0), fine[:, 1] + z]) * (1, 1), 32)
+    profile = [(0, -0.03), (0.013, -0.03), (0.014, -0.015), (0.026, 0.012), (0.03, 0.03), (0.026, 0.047),
+               (0.014, 0.058), (0, 0.06)]
+    return g.revolve(g.spline(profile, 24).clip((0, -1)) + (0, z), 32)
 
 
 def _spider(shade, bulb):
@@ -609,30 +617,33 @@ def _lamp_base(rng, top):
 
 def _disc_profile(rng, top, kind):
     foot, thin = rng.uniform(0.085, 0.115), rng.uniform(0.007, 0.011)
-    return [(0, 0), (foot, 0), (foot, 0.012), (foot - 0.004, 0.017), (0.03, 0.024), (thin * 1.3, 0.032), (thin, 0.05), (thin, top), (0, top)]
+    return [(0, 0), (foot, 0), (foot, 0.012), (foot - 0.004, 0.017), (0.03, 0.024), (thin * 1.3, 0.032), (thin, 0.05),
+            (thin, top), (0, top)]
 
 
 def _turned_profile(rng, top, kind):
     """Beads and hollows as a lathe makes them."""
     foot, belly = rng.uniform(0.075, 0.095), rng.uniform(0.032, 0.05)
-    shape = [(0, foot), (0.05, foot), (0.08, 0.8 * foot), (0.11, 0.4 * foot), (0.15, 0.5 * foot), (0.19, 0.3 * foot), (0.35, belly),
-             (0.5, 0.7 * belly), (0.66, 0.016), (0.7, 0.026), (0.74, 0.016), (0.85, 0.012), (1, 0.012)]
+    shape = [(0, foot), (0.05, foot), (0.08, 0.8 * foot), (0.11, 0.4 * foot), (0.15, 0.5 * foot), (0.19, 0.3 * foot),
+             (0.35, belly), (0.5, 0.7 * belly), (0.66, 0.016), (0.7, 0.026), (0.74, 0.016), (0.85, 0.012), (1, 0.012)]
     way = np.linspace(0, 1, 48)
     return [(0, 0), *zip(g.ramp(shape, way), way * top), (0, top)]
 
 
 def _column_profile(rng, top, kind):
     foot, thick = rng.uniform(0.075, 0.1), rng.uniform(0.022, 0.034)
-    return [(0, 0), (foot, 0), (foot, 0.02), (foot - 0.005, 0.025), (1.35 * thick, 0.028), (1.35 * thick, 0.042), (thick, 0.048),
-            (0.85 * thick, 0.8 * top), (0.5 * thick, 0.82 * top), (0.01, 0.84 * top), (0.01, top), (0, top)]
+    return [(0, 0), (foot, 0), (foot, 0.02), (foot - 0.005, 0.025), (1.35 * thick, 0.028), (1.35 * thick, 0.042),
+            (thick, 0.048), (0.85 * thick, 0.8 * top), (0.5 * thick, 0.82 * top), (0.01, 0.84 * top),
+            (0.01, top), (0, top)]
 
 
 def _vase_profile(rng, top, kind):
     """A bellied pot, or a double gourd."""
     belly, foot = rng.uniform(0.07, 0.095), rng.uniform(0.045, 0.06)
-    shape = [(0, foot), (0.04, foot), (0.42, belly), (0.62, 0.75 * belly), (0.8, 0.02), (0.84, 0.02), (0.86, 0.011), (1, 0.011)]
+    swell = [(0.42, belly), (0.62, 0.75 * belly)]
     if kind == "gourd":
-        shape = [(0, foot), (0.04, foot), (0.3, belly), (0.5, 0.45 * belly), (0.66, 0.62 * belly), (0.82, 0.018), (0.86, 0.011), (1, 0.011)]
+        swell = [(0.3, belly), (0.5, 0.45 * belly), (0.66, 0.62 * belly)]
+    shape = [(0, foot), (0.04, foot), *swell, (0.81, 0.019), (0.84, 0.019), (0.86, 0.011), (1, 0.011)]
     way = np.linspace(0, 1, 48)
     return [(0, 0), *zip(g.ramp(shape, way), way * top), (0, top)]
 
@@ -640,11 +651,11 @@ def _vase_profile(rng, top, kind):
 def _balls(rng, top, role):
     """A foot plate and one to three balls in a row."""
     count = rng.integers(1, 4)
-    size = (top * 0.8) / (2 * count) if count > 1 else top * 0.34
+    tall, wide = (0.4 * top / count, 1.02) if count > 1 else (0.34 * top, 1.1)
     foot = g.slab(g.circle(rng.uniform(0.07, 0.09), 48), 0.016, 0.004)
-    balls = [g.ellipsoid((size * 1.02 if count > 1 else size * 1.1, size * 1.02 if count > 1 else size * 1.1, size), (0, 0, 0.014 + size * (0.98 + 1.94 * i)))
-             for i in range(count)]
-    return [(foot, "metal"), (g.rod((0, 0, 0.01), (0, 0, top), 0.01), "metal")] + [(ball, role) for ball in balls]
+    radii = tall * np.array([wide, wide, 1])
+    balls = [g.ellipsoid(radii, (0, 0, 0.014 + tall * (0.98 + 1.94 * i))) for i in range(count)]
+    return [(foot, "metal"), (g.rod((0, 0, 0.01), (0, 0, top), 0.01), "metal"), *((ball, role) for ball in balls)]
 
 
 def _tripod(rng, top):
@@ -652,6 +663,8 @@ def _tripod(rng, top):
     spread, joint = rng.uniform(0.10, 0.13), top * 0.86
     role = pick(rng, "wood", "metal", "dark")
     turn = rng.uniform(0, 2 * np.pi) + np.arange(3) * 2 * np.pi / 3
-    legs = [g.rod((spread * np.cos(a), spread * np.sin(a), 0), (-0.012 * np.cos(a), -0.012 * np.sin(a), joint), 0.007, 0.011) for a in turn]
-    hub = g.revolve([(0, joint - 0.03), (0.024, joint - 0.03), (0.024, joint + 0.005), (0.011, joint + 0.01), (0.011, top), (0, top)], 32)
+    ways = np.column_stack([np.cos(turn), np.sin(turn), 0 * turn])
+    legs = [g.rod(spread * way, -0.012 * way + (0, 0, joint), 0.007, 0.011) for way in ways]
+    hub = g.revolve([(0, joint - 0.03), (0.024, joint - 0.03), (0.024, joint + 0.005), (0.011, joint + 0.01),
+                     (0.011, top), (0, top)], 32)
     return [(leg, role) for leg in legs] + [(hub, "metal")]
