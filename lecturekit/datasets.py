@@ -120,6 +120,14 @@ def photo(name, size=None):
     return pixels.load(Image.fromarray(array), size)
 
 
+def stereo():
+    """scikit-image's motorcycle seen by two cameras: left and right (1,3,500,741) in [0,1], and the true disparity
+    (500,741) in px, infinite where unknown: left[y, x] is the same point as right[y, x - disparity[y, x]]
+    (Scharstein et al. 2014)."""
+    left, right, disparity = skimage.data.stereo_motorcycle()
+    return pixels.to_tensor(left), pixels.to_tensor(right), torch.from_numpy(disparity).float()
+
+
 def imagenette(split="val", root="data/imagenette", size="160px"):
     """torchvision's Imagenette (photos of ten ImageNet categories), where it was downloaded to `root`."""
     validate.one_of("split", split, ("train", "val"))
