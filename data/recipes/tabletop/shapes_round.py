@@ -335,7 +335,7 @@ def _handle(rng, outer, height, wall):
 
 def lemon(rng):
     """A prolate body on its side with a nipple at one end and a stalk button at the other; some keep a leaf."""
-    length, girth = 1.0, rng.uniform(0.62, 0.78)
+    length, girth = 1.0, rng.uniform(0.58, 0.72)
     parts = [(_lemon_body(rng, length, girth), "body"), (_button(rng, length), "wood")]
     if rng.random() < 0.35:
         parts += _leaf(length)
@@ -351,8 +351,8 @@ def _lemon_body(rng, length, girth):
     nipple, neck = rng.uniform(0.11, 0.18), rng.uniform(0.16, 0.24)
     low, high = rng.uniform(0.75, 0.9), rng.uniform(0.75, 0.9)
     profile = [(0, 0), (0.012, 0.10), (0.04, 0.16), (0.06 + 0.3 * nipple, neck + 0.14), (0.25, low), (0.5, 1.0),
-               (0.75, high), (0.93 - 0.2 * nipple, 0.34 + neck), (0.965 - nipple / 3, neck + 0.03), (0.985, 0.12),
-               (0.997, 0.07), (1, 0)]
+               (0.72, high), (0.87 - 0.2 * nipple, 0.3 + neck), (0.935 - nipple / 3, neck + 0.05), (0.97, 0.15),
+               (0.99, 0.1), (1, 0)]
     way = (1 - np.cos(np.linspace(0, np.pi, 61))) / 2
     radius = g.ramp(profile, way) * girth / 2
     mesh = g.loft(_rings_about_x((way - 0.5) * length, radius, 72))
