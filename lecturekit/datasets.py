@@ -44,9 +44,9 @@ class Tabletop:
 
     @property
     def factors(self):
-        """{factor: array (N,) or, for colours, (N,3)} of the factors that all these images have."""
+        """{factor: array of its N values}: (N,), for colours (N,3), for two objects (N,2) and (N,2,3)."""
         shared = set.intersection(*(set(sample) for sample in self.samples)) if self.samples else set()
-        return {key: np.array([sample[key] for sample in self.samples]) for key in sorted(shared - {"objects"})}
+        return {key: np.array([sample[key] for sample in self.samples]) for key in sorted(shared)}
 
     def __len__(self):
         return len(self.pixels)
@@ -69,7 +69,7 @@ def tabletop(split="train"):
     pictures = np.stack([_decode(s["jpg"]) for s in samples])
     records = tuple(json.loads(s["json"]) for s in samples)
     return Tabletop(torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(),
-                    torch.from_numpy(np.stack([_masks(s) for s in samples])),
+                    torch.from_numpy(np.stack([_masks(s, r) for s, r in zip(samples, records)])),
                     torch.tensor([_labels(r) for r in records]), records)
 
 
@@ -87,16 +87,15 @@ def _decode(data):
     return np.array(Image.open(io.BytesIO(data)))
 
 
-def _masks(sample):
-    if "png" in sample:
-        return _decode(sample["png"]) > 0
-    return np.stack([_decode(sample[f"{i}.png"]) > 0 for i in range(2)])
+def _masks(sample, record):
+    """(128,128) bool, or (2,128,128) where the record tells of two objects."""
+    values = _decode(sample["png"])
+    return np.stack([values == 1, values == 2]) if isinstance(record["category"], list) else values == 1
 
 
 def _labels(record):
-    if "objects" in record:
-        return [TABLETOP.index(thing["category"]) for thing in record["objects"]]
-    return TABLETOP.index(record["category"])
+    names = record["category"]
+    return [TABLETOP.index(name) for name in names] if isinstance(names, list) else TABLETOP.index(names)
 
 
 def digits():
