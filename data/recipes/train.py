@@ -47,10 +47,10 @@ class Recipe:
 
 
 RECIPES = {
-    "resnet_s": Recipe(stable=26, decay=14),
-    "alexnet_s": Recipe(stable=30, decay=20, final=6, rate=0.03, smallest_crop=0.4),
-    "vgg_s": Recipe(stable=14, decay=14, rate=0.03),
-    "resnet_s_robust": Recipe(stable=0, decay=7, final=1, rate=0.02, smallest_crop=0.4, start="resnet_s", eps=1.0),
+    "resnet_s": Recipe(stable=22, decay=14),
+    "alexnet_s": Recipe(stable=24, decay=16, final=5, rate=0.03, smallest_crop=0.4),
+    "vgg_s": Recipe(stable=10, decay=12, rate=0.03),
+    "resnet_s_robust": Recipe(stable=0, decay=6, final=1, rate=0.02, smallest_crop=0.4, start="resnet_s", eps=1.0),
 }
 
 
