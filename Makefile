@@ -1,7 +1,8 @@
 # `make lab` opens the course, `make test` checks it. Everything is installed below .venv, nothing elsewhere.
 PATH := .venv-uv/bin:$(PATH)
 BIN := .venv/bin
-INSTALL := uv pip install --quiet --python .venv --require-hashes --only-binary :all:
+INSTALL := uv pip install --python .venv --require-hashes --only-binary :all:
+NETWORKS := resnet_s alexnet_s vgg_s resnet_s_robust
 IMAGENETTE ?= build/imagenette2-160
 BROWSER := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -19,9 +20,9 @@ data: .venv/data.stamp
 	$(BIN)/python data/recipes/checksums.py
 
 train: .venv/lab.stamp
-	for name in resnet_s alexnet_s vgg_s resnet_s_robust; do $(BIN)/python data/recipes/train.py $$name --imagenette $(IMAGENETTE) || exit 1; done
-	$(BIN)/python data/recipes/evaluate.py --imagenette $(IMAGENETTE)
+	for name in $(NETWORKS); do $(BIN)/python data/recipes/train.py $$name --imagenette $(IMAGENETTE) || exit 1; done
 	$(BIN)/python data/recipes/checksums.py
+	$(BIN)/python data/recipes/evaluate.py --imagenette $(IMAGENETTE)
 
 .venv/lab.stamp: requirements.lock pyproject.toml
 	command -v uv || { python3 -m venv .venv-uv && .venv-uv/bin/pip install --quiet uv==0.13.8; }

@@ -2,13 +2,12 @@
 
 from lecturekit import files
 
-FOLDERS = ("tabletop", "weights")
+PATTERNS = ("tabletop/*.tar", "weights/*.safetensors")
 
 
 def published():
     """The files that the checksums cover, as paths relative to data/."""
-    return sorted(path.relative_to(files.root()).as_posix() for folder in FOLDERS
-                  for path in (files.root() / folder).rglob("*") if path.is_file() and not path.name.startswith("."))
+    return sorted(path.relative_to(files.root()).as_posix() for pattern in PATTERNS for path in files.root().glob(pattern))
 
 
 if __name__ == "__main__":
