@@ -20,8 +20,8 @@ data: .venv/data.stamp
 	$(BIN)/python data/recipes/checksums.py
 
 train: .venv/lab.stamp
-	for name in $(NETWORKS); do $(BIN)/python data/recipes/train.py $$name --imagenette $(IMAGENETTE) || exit 1; done
-	$(BIN)/python data/recipes/checksums.py
+	for name in $(NETWORKS); do $(BIN)/python data/recipes/train.py $$name --imagenette $(IMAGENETTE) && \
+		$(BIN)/python data/recipes/checksums.py || exit 1; done
 	$(BIN)/python data/recipes/evaluate.py --imagenette $(IMAGENETTE)
 
 .venv/lab.stamp: requirements.lock pyproject.toml
