@@ -109,7 +109,7 @@ def tsne(features, perplexity=30.0, seed=0, init="pca"):
     and Hinton 2008). Module `tsne` holds its pieces."""
     validate.one_of("init", init, ("pca", "random"))
     if not 0 < perplexity < len(vectors(features)):
-        raise ValueError(f"perplexity: got {perplexity}. It takes a number between 0 and {len(features)}, the pictures.")
+        raise ValueError(f"perplexity: got {perplexity}. It takes a number from 0 to {len(features)}, the pictures.")
     found = TSNE(perplexity=perplexity, init=init, random_state=seed, learning_rate="auto").fit_transform(
         features.detach().cpu().numpy())
     return torch.from_numpy(found).float()
@@ -122,7 +122,8 @@ def grid_cells(points, columns, rows):
     """
     vectors(points, "points")
     if columns * rows < len(points):
-        raise ValueError(f"columns, rows: got {columns} x {rows} cells for {len(points)} points. They take at least one each.")
+        raise ValueError(f"columns, rows: got {columns} x {rows} cells for {len(points)} points. "
+                         "They take at least one cell for each.")
     low, high = points.min(0).values, points.max(0).values
     places = (points - low) / (high - low).clamp(min=1e-12)
     centres = torch.cartesian_prod((torch.arange(rows).flip(0) + 0.5) / rows, (torch.arange(columns) + 0.5) / columns)

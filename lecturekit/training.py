@@ -67,7 +67,7 @@ class Headed(nn.Module):
 
 
 def fine_tune(model, layer, images, labels, classes, steps=60, rate=0.01, batch=32, seed=0):
-    """Train a copy of `model` up to `layer` with a new linear head on images (N,3,H,W) and labels (N,): all weights move.
+    """Train a copy of `model` up to `layer` with a new linear head on images (N,3,H,W) and labels (N,), all weights.
 
     SGD with momentum and a rate that falls to zero; batches are drawn anew for each of `steps`. Returns a frozen
     `Headed` in eval mode; the model itself stays as it was.
