@@ -1,0 +1,69 @@
+"""Figures come out whole: colour scales are honest, empty and constant maps do not break them."""
+
+import matplotlib
+import pytest
+import torch
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt   # noqa: E402
+
+from lecturekit import plots   # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def close():
+    plt.close("all")
+    yield
+    plt.close("all")
+
+
+def drawn():
+    figure = plt.gcf()
+    figure.canvas.draw()
+    return figure, [ax for ax in figure.axes if ax.get_visible()]
+
+
+def test_images_on_a_grid():
+    plots.images(torch.rand(5, 3, 8, 8), [f"picture {i}" for i in range(5)], columns=3)
+    figure, axes = drawn()
+    assert [ax.get_title() for ax in axes] == [f"picture {i}" for i in range(5)]
+    assert axes[0].images[0].get_array().shape == (8, 8, 3)
+
+
+def test_signed_maps_are_diverging_and_centred():
+    plots.maps(torch.tensor([[[-1.0, 0.5], [0.0, 0.25]]]))
+    image = drawn()[1][0].images[-1]
+    assert image.get_clim() == (-1, 1) and image.get_cmap().name == plots.DIVERGING
+
+
+def test_unsigned_maps_are_uniform():
+    plots.maps(torch.rand(2, 4, 4), images=torch.rand(2, 3, 16, 16))
+    axes = drawn()[1]
+    assert axes[0].images[-1].get_cmap().name == plots.SEQUENTIAL
+    assert axes[0].images[0].get_extent() == axes[0].images[1].get_extent()
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, -3.0, float("nan")])
+def test_constant_maps_draw(value):
+    plots.maps(torch.full((1, 4, 4), value), shared=True, label="drop")
+    low, high = drawn()[1][0].images[-1].get_clim()
+    assert low < high or value == 0.0
+
+
+def test_zero_weight_is_mid_grey_in_filters():
+    weights = torch.zeros(3, 3, 5, 5)
+    weights[0, 0] = 1.0
+    weights[1, 0] = -1.0
+    plots.filters(weights)
+    pictures = [ax.images[0].get_array() for ax in drawn()[1]]
+    assert pictures[2].min() == pictures[2].max() == 0.5
+    assert pictures[0][..., 0].max() == 1 and pictures[1][..., 0].min() == 0
+
+
+def test_lines_and_bars_have_names():
+    plots.lines([1, 2, 3], {"trained": [1, 2, 3], "random": [1, 1, 1]}, "depth", "error",
+                bands={"random": ([0, 0, 0], [2, 2, 2])})
+    axis = drawn()[1][0]
+    assert axis.get_xlabel() == "depth" and [t.get_text() for t in axis.get_legend().texts] == ["trained", "random"]
+    plots.bars(["a", "b"], {"trained": [1, 2]}, "share")
+    assert [t.get_text() for t in drawn()[1][0].get_xticklabels()] == ["a", "b"]
