@@ -32,7 +32,7 @@ train: .venv/lab.stamp
 	touch $@
 
 .venv/%.stamp: requirements-%.lock .venv/lab.stamp
-	$(INSTALL) -r $<
+	$(INSTALL) -r requirements.lock -r $<
 	touch $@
 
 # After a change of pyproject.toml. The locks of the extras hold only what requirements.lock does not.
