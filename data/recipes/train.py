@@ -24,7 +24,7 @@ from torch.utils.data import ConcatDataset, DataLoader
 from attack import pgd_l2
 from lecturekit.models import load
 from lecturekit.nets import ARCHITECTURES
-from photos import Crops, imagenette_arrays, jitter
+from photos import Crops, imagenette_arrays, jitter, tabletop_arrays
 
 ROOT = Path(__file__).resolve().parents[2]
 
