@@ -46,3 +46,18 @@ def match(first, second):
     index = torch.cat([b.indices for b in best]).view(first.shape[1:])
     width = second.shape[2]
     return torch.stack([index // width, index % width], -1), torch.cat([b.values for b in best]).view(first.shape[1:])
+
+
+def disparity_error(matched, disparity, jump, start=0):
+    """How far, in px, each match lies from the truth: matched (H,W,2), the rows and columns that `match` found in the
+    right picture of a rectified pair, whose cells lie `jump` px apart from `start` on. (H,W)
+
+    left[y, x] is the same point as right[y, x - disparity[y, x]]; nan where that is unknown or outside the picture.
+    """
+    rows, columns = (torch.arange(side) for side in matched.shape[:2])
+    y, x = (start + jump * torch.stack(torch.meshgrid(rows, columns, indexing="ij"))).round().long()
+    y, x = y.clamp(0, disparity.shape[0] - 1), x.clamp(0, disparity.shape[1] - 1)
+    truth = disparity[y, x]
+    error = torch.hypot(jump * (matched[..., 0] - rows[:, None]).float(),
+                        jump * (columns - matched[..., 1]).float() - truth)
+    return torch.where(torch.isfinite(truth) & (truth <= x), error, torch.nan)

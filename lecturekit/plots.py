@@ -16,6 +16,8 @@ STYLE = {"figure.dpi": 96, "font.size": 10, "axes.titlesize": 10, "axes.spines.t
          "axes.spines.right": False, "axes.prop_cycle": plt.cycler(color=[
              "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"])}   # Okabe and Ito
 
+MARKERS = "osD^vP*X<>"
+
 
 def _numpy(values):
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
@@ -76,6 +78,15 @@ def maps(values, titles=None, images=None, columns=8, size=1.5, signed=None, sha
     plt.show()
 
 
+def overlay(values, image, strength=0.65):
+    """A map (H,W) in colour over its picture (C,H,W) in grey, coloured as `maps` does: a picture (3,H,W) in [0,1]."""
+    values, grey = _numpy(values), torch.as_tensor(image).mean(0)
+    signed = bool((values < 0).any())
+    low, high = _limits(values, signed)
+    colours = plt.get_cmap(DIVERGING if signed else SEQUENTIAL)((values - low) / (high - low))[..., :3]
+    return strength * torch.from_numpy(colours).permute(2, 0, 1).float() + (1 - strength) * grey
+
+
 def _limits(values, signed):
     finite = values[np.isfinite(values)]
     if not finite.size:
@@ -119,3 +130,64 @@ def bars(names, groups, ylabel="", size=(6, 3.2), **axis):
         if len(groups) > 1:
             ax.legend(frameon=False)
         plt.show()
+
+
+def scatter(panels, labels, names, columns=3, size=2.6):
+    """Flat maps {title: points (N,2)} side by side; labels (N,) choose among `names` a colour and a marker."""
+    labels, colours = _numpy(labels), STYLE["axes.prop_cycle"].by_key()["color"]
+    figure, axes = grid(len(panels), columns, size)
+    for ax, (title, points) in zip(axes, panels.items()):
+        for i, name in enumerate(names):
+            ax.scatter(*_numpy(points)[labels == i].T, s=16, color=colours[i % len(colours)], linewidths=0,
+                       marker=MARKERS[i % len(MARKERS)], label=name)
+        ax.set_title(title)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    plt.show()
+
+
+def paths(panels, colours=None, columns=4, size=2.1):
+    """Lines {title: points (N,2)} through points in their order, which run from dark to bright or have the RGB values
+    of `colours` {title: (N,3)}; one unit is equally long on both axes."""
+    figure, axes = grid(len(panels), columns, size)
+    for ax, (title, points) in zip(axes, panels.items()):
+        points = _numpy(points)
+        ax.plot(*points.T, color="0.6", linewidth=1, zorder=1)
+        own = (colours or {}).get(title)
+        faces = plt.get_cmap(SEQUENTIAL)(np.linspace(0, 1, len(points))) if own is None else _numpy(own)
+        ax.scatter(*points.T, s=70, c=faces, edgecolors="black", linewidths=0.6, zorder=2)
+        ax.set(title=title, aspect="equal", adjustable="datalim")
+        ax.margins(0.12)
+    plt.show()
+
+
+def table(values, rows, columns, size=None):
+    """Shares (R,C) from 0 to 1 as a table of percentages with named rows and columns, shaded by value."""
+    values = _numpy(values)
+    with plt.rc_context(STYLE):
+        figure, ax = plt.subplots(figsize=size or (1.6 + 0.8 * len(columns), 0.6 + 0.3 * len(rows)),
+                                  layout="constrained")
+        ax.imshow(values, cmap=SEQUENTIAL, vmin=0, vmax=1, aspect="auto")
+        for (i, j), value in np.ndenumerate(values):
+            ax.text(j, i, f"{100 * value:.0f}", ha="center", va="center", color="white" if value < 0.6 else "black")
+        ax.set_xticks(range(len(columns)), columns)
+        ax.set_yticks(range(len(rows)), rows)
+        ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+        ax.spines[:].set_visible(False)
+        plt.show()
+
+
+def places(pictures, points, titles, right=None, columns=3, size=2.6):
+    """Pictures (list of (3,H,W)) with numbered places: points (P,2) as (x, y) for each picture.
+
+    `right`, for each picture None or bool (P,), draws a disc where true and a cross where false.
+    """
+    colours = STYLE["axes.prop_cycle"].by_key()["color"]
+    aspect = pictures[0].shape[-1] / pictures[0].shape[-2]
+    figure, axes = grid(len(pictures), columns, size, aspect)
+    for ax, picture, marks, title, good in zip(axes, pictures, points, titles, right or [None] * len(pictures)):
+        ax.imshow(_picture(picture), vmin=0, vmax=1)
+        for i, (x, y) in enumerate(_numpy(marks)):
+            true = good is None or bool(good[i])
+            ax.plot(x, y, "o" if true else "X", color=colours[i % 6], markersize=7, markeredgecolor="white")
+        ax.set_title(title)
+    plt.show()

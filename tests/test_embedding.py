@@ -198,6 +198,18 @@ def test_the_true_disparity_of_the_stereo_pair_is_found_by_patches():
     assert torch.isfinite(disparity).float().mean() > 0.9 and disparity[torch.isfinite(disparity)].min() > 0
 
 
+def test_the_disparity_error_is_zero_for_the_truth_and_counts_pixels():
+    disparity = torch.full((40, 60), 8.0)
+    disparity[20, 40] = torch.inf
+    rows, columns = torch.meshgrid(torch.arange(10), torch.arange(15), indexing="ij")
+    matched = torch.stack([rows, columns - 2], -1)
+    error = matching.disparity_error(matched, disparity, jump=4)
+    unknown = torch.isnan(error)
+    assert unknown[:, :2].all() and unknown[5, 10] and unknown.sum() == 21 and (error[~unknown] == 0).all()
+    off = matching.disparity_error(matched + torch.tensor([3, 4]), disparity, jump=4)
+    assert (off[~unknown] == 20).all()
+
+
 # Linear probes and fine-tuning
 
 def test_a_zero_head_has_the_cross_entropy_of_guessing():

@@ -67,3 +67,31 @@ def test_lines_and_bars_have_names():
     assert axis.get_xlabel() == "depth" and [t.get_text() for t in axis.get_legend().texts] == ["trained", "random"]
     plots.bars(["a", "b"], {"trained": [1, 2]}, "share")
     assert [t.get_text() for t in drawn()[1][0].get_xticklabels()] == ["a", "b"]
+
+
+def test_scatter_gives_every_class_a_colour_and_marker_of_its_own():
+    plots.scatter({"one": torch.rand(20, 2), "two": torch.rand(20, 2)}, torch.arange(20) % 10, list("abcdefghij"))
+    figure, axes = drawn()
+    looks = {(tuple(c.get_facecolor()[0]), len(c.get_paths()[0])) for c in axes[0].collections}
+    assert len(looks) >= 9 and len(figure.legends[0].get_texts()) == 10
+
+
+def test_paths_keep_order_and_colours():
+    red_to_blue = torch.tensor([[1.0, 0, 0], [0, 0, 1.0]])
+    plots.paths({"turn": torch.rand(2, 2), "light": torch.rand(5, 2)}, {"turn": red_to_blue})
+    axes = drawn()[1]
+    assert axes[0].collections[0].get_facecolor()[:, :3].tolist() == red_to_blue.tolist()
+    shades = axes[1].collections[0].get_facecolor()[:, :3].sum(1)
+    assert len(shades) == 5 and (shades[1:] > shades[:-1]).all()
+
+
+def test_table_writes_percentages():
+    plots.table(torch.tensor([[0.104, 0.9]]), ["row"], ["a", "b"])
+    assert [text.get_text() for text in drawn()[1][0].texts] == ["10", "90"]
+
+
+def test_places_are_discs_where_right_and_crosses_where_wrong():
+    plots.places([torch.rand(3, 8, 12)] * 2, [[(1, 2), (3, 4)]] * 2, ["", ""], [None, [True, False]])
+    axes = drawn()[1]
+    assert [[line.get_marker() for line in ax.lines] for ax in axes] == [["o", "o"], ["o", "X"]]
+    assert axes[1].lines[1].get_xydata().tolist() == [[3, 4]]
