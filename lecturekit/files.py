@@ -19,7 +19,10 @@ def root():
 
 def checksums():
     """{path relative to data/: sha256} from data/SHA256SUMS."""
-    lines = (root() / SUMS).read_text().splitlines()
+    try:
+        lines = (root() / SUMS).read_text().splitlines()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{SUMS} is missing from {root()}. `git checkout -- data` restores it.") from None
     return {name: digest for digest, name in (line.split("  ", 1) for line in lines if line.strip())}
 
 

@@ -42,8 +42,8 @@ def test_test_instances_are_unseen_and_there_are_twelve_of_each_category():
 
 def test_grid_is_a_full_factorial():
     samples = datasets.tabletop("grid").samples
-    levels = [sorted({s[key] for s in samples}) for key in ("category", "instance", "azimuth")]
-    combinations = {(s["category"], s["instance"], s["azimuth"]) for s in samples}
+    levels = [sorted({s[key] for s in samples}) for key in ("category", "instance", "azimuth_index")]
+    combinations = {(s["category"], s["instance"], s["azimuth_index"]) for s in samples}
     assert combinations == set(itertools.product(*levels)) and len(samples) == len(combinations)
     assert len(levels[0]) == 10 and len(levels[1]) >= 6 and len(levels[2]) >= 8
 
