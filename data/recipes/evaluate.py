@@ -3,7 +3,7 @@
     python data/recipes/evaluate.py --imagenette DIR [NAME ...]
 
 The photos: the Imagenette validation set, shorter side resized to 128 px, central square. The robust network is also
-measured under PGD-20 in the L2 ball that it was trained in, on every fourth photo and every second tabletop image.
+measured under PGD-20 in the L2 ball that it was trained in, on every fourth photo and the first half of tabletop.
 """
 
 import argparse
@@ -53,9 +53,9 @@ def measure(name, photographs, tabletop):
     figures = {"Imagenette validation": accuracy(model, *photographs), "tabletop test": accuracy(model, *tabletop)}
     eps = RECIPES[name].eps
     if eps:
-        fourth, second = [part[::4] for part in photographs], [part[1::2] for part in tabletop]
+        fourth, half = [part[::4] for part in photographs], [part[:500] for part in tabletop]
         figures[f"{len(fourth[1])} of Imagenette validation, PGD-20, L2, eps {eps}"] = robust_accuracy(model, *fourth, eps)
-        figures[f"{len(second[1])} of tabletop test, PGD-20, L2, eps {eps}"] = robust_accuracy(model, *second, eps)
+        figures[f"{len(half[1])} of tabletop test, PGD-20, L2, eps {eps}"] = robust_accuracy(model, *half, eps)
     return model, figures
 
 
