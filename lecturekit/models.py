@@ -81,9 +81,19 @@ def _torchvision(name, weights):
     return model
 
 
+def local(name):
+    """Whether `load(name)` needs no network: a bundled network, or weights that torch.hub has in its cache."""
+    validate.one_of("name", name, names())
+    return name in ARCHITECTURES or _hub_file(next(iter(torchvision.models.get_model_weights(name)))).is_file()
+
+
+def _hub_file(weights):
+    return Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[-1]
+
+
 def _published(name, weights):
     """torchvision's network with its weights, downloaded with a progress bar and cached by torch.hub."""
-    target = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[-1]
+    target = _hub_file(weights)
     instead = f"or use a bundled network: {', '.join(ARCHITECTURES)}."
     try:
         return torchvision.models.get_model(name, weights=weights)

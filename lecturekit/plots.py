@@ -104,6 +104,36 @@ def filters(weights, titles=None, columns=16, size=0.6):
     images((weights / half + 0.5).clamp(0, 1), titles, columns, size)
 
 
+def mosaics(banks, columns=8, panels=4, size=2.6):
+    """Banks {title: (N,3,h,w) or (N,1,h,w)} side by side, each tiled into one picture with a scale of its own.
+
+    Three channels are colours, mid-grey is zero; one channel is drawn as `maps` draws it.
+    """
+    figure, axes = grid(len(banks), panels, size)
+    for ax, (title, bank) in zip(axes, banks.items()):
+        tiled = _tiled(_numpy(bank), columns)
+        if len(tiled) == 3:
+            half = 2 * np.nanmax(np.abs(tiled)) or 1.0
+            ax.imshow(np.nan_to_num(tiled / half + 0.5, nan=1.0).transpose(1, 2, 0))
+        else:
+            signed = bool(np.nanmin(tiled) < 0)
+            low, high = _limits(tiled, signed)
+            ax.imshow(tiled[0], cmap=DIVERGING if signed else SEQUENTIAL, vmin=low, vmax=high)
+        ax.set_title(title)
+    plt.show()
+
+
+def _tiled(bank, columns):
+    """One picture (C,rows*(h+g)+g,columns*(w+g)+g) of a bank (N,C,h,w), NaN in the gaps of g pixels."""
+    count, channels, height, width = bank.shape
+    gap, rows = max(1, height // 12), math.ceil(count / columns)
+    tiled = np.full((rows * columns, channels, height + gap, width + gap), np.nan)
+    tiled[:count, :, gap:, gap:] = bank
+    tiled = tiled.reshape(rows, columns, channels, height + gap, width + gap).transpose(2, 0, 3, 1, 4)
+    tiled = tiled.reshape(channels, rows * (height + gap), columns * (width + gap))
+    return np.pad(tiled, ((0, 0), (0, gap), (0, gap)), constant_values=np.nan)
+
+
 def lines(x, curves, xlabel="", ylabel="", bands=None, size=(6, 3.2), **axis):
     """Curves {name: values} over x, with optional bands {name: (low, high)}, a legend and named axes."""
     with plt.rc_context(STYLE):

@@ -31,22 +31,24 @@ def top(model, images, layer, k=9, batch=64):
     validate.images(images)
     if not 1 <= validate.positive("k", k, whole=True) <= len(images):
         raise ValueError(f"k: got {k}. It takes a number from 1 to the {len(images)} images.")
-    values, places, width = [], [], 1
-    for chunk in images.split(batch):
-        maps = hooks.features(model, chunk, layer)
-        width = maps.shape[-1] if maps.ndim == 4 else 1
-        best = maps.flatten(2).max(2) if maps.ndim == 4 else maps[..., None].max(2)
-        values.append(best.values)
-        places.append(best.indices)
+    values, places = zip(*(_strongest(model, chunk, layer) for chunk in images.split(batch)))
     best = torch.cat(values).topk(k, 0)                                             # (k,units)
-    place = torch.cat(places).gather(0, best.indices).t()
-    return Top(best.values.t(), best.indices.t(), place // width, place % width)
+    rows, cols = (torch.cat(axis).gather(0, best.indices).t() for axis in zip(*places))
+    return Top(best.values.t(), best.indices.t(), rows, cols)
 
 
-def responses(model, images, layer):
+def responses(model, images, layer, batch=64):
     """The largest value of each unit's map for images (N,3,H,W): (N,units)."""
+    chunks = images.split(batch) if len(images) else [images]
+    return torch.cat([_strongest(model, chunk, layer)[0] for chunk in chunks])
+
+
+def _strongest(model, images, layer):
+    """For each image and unit the largest value (N,units) and its (rows, cols); the linear layers' places are 0."""
     maps = hooks.features(model, images, layer)
-    return maps.flatten(2).amax(2) if maps.ndim == 4 else maps
+    maps = maps if maps.ndim == 4 else maps[..., None, None]
+    best = maps.flatten(2).max(2)
+    return best.values, (best.indices // maps.shape[-1], best.indices % maps.shape[-1])
 
 
 def random_directions(features, count, seed=0):

@@ -162,6 +162,12 @@ def test_no_network_says_which_file_goes_where(torch_home):
     assert not torch_home.exists()
 
 
+def test_local_says_what_needs_no_network(torch_home):
+    assert models.local("resnet_s") and not models.local("resnet18")
+    torch_home.write_bytes(b"")
+    assert models.local("resnet18")
+
+
 def test_cached_weights_are_used(torch_home):
     network = models.load("resnet18", weights="random", seed=4).network
     torch.save(network.state_dict(), torch_home)

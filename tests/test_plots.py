@@ -60,6 +60,16 @@ def test_zero_weight_is_mid_grey_in_filters():
     assert pictures[0][..., 0].max() == 1 and pictures[1][..., 0].min() == 0
 
 
+def test_mosaics_tile_every_filter():
+    weights = torch.zeros(5, 3, 4, 4)
+    weights[1, 0] = 2.0
+    plots.mosaics({"colour": weights, "signed": weights[:, :1] - 1, "plain": weights[:, :1]}, columns=3)
+    colour, signed, plain = (ax.images[0] for ax in drawn()[1])
+    assert colour.get_array().shape == (11, 16, 3)
+    assert colour.get_array()[2, 7].tolist() == [1, 0.5, 0.5] and (colour.get_array()[0] == 1).all()
+    assert signed.get_clim() == (-1, 1) and plain.get_clim() == (0, 2)
+
+
 def test_lines_and_bars_have_names():
     plots.lines([1, 2, 3], {"trained": [1, 2, 3], "random": [1, 1, 1]}, "depth", "error",
                 bands={"random": ([0, 0, 0], [2, 2, 2])})

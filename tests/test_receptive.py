@@ -78,10 +78,10 @@ def test_gradient_reaches_the_field_and_no_further(name, layer, size):
 def test_closed_forms(network, expected):
     model = nn.Sequential(network)
     assert receptive.field(model, "0", size=32) == expected
-    row, col = (1, 1) if expected.jump[0] < 32 else (0, 0)
-    top, left, bottom, right = expected.box(row, col)
+    unit = {1: 3, 2: 3, 4: 3, 8: 1, 32: 0}[expected.jump[0]]
+    top, left, bottom, right = expected.box(unit, unit)
     seen = max(top, 0), max(left, 0), min(bottom, 32), min(right, 32)
-    assert receptive.support(model, "0", row, col, size=32) == seen
+    assert receptive.support(model, "0", unit, unit, size=32, samples=64) == seen
 
 
 class Functional(nn.Module):
@@ -99,7 +99,7 @@ class Functional(nn.Module):
 
 def test_functional_calls_count():
     assert receptive.field(Functional(), "last", size=16) == square(8, 2, -3)
-    assert receptive.support(Functional(), "last", 3, 3, size=16) == (3, 3, 11, 11)
+    assert receptive.support(Functional(), "last", 3, 3, size=16, samples=64) == (3, 3, 11, 11)
 
 
 @pytest.mark.parametrize("network, layer, reason", [
@@ -155,12 +155,9 @@ def test_what_a_field_holds_replays_the_activation(name, layer):
     rows, cols = torch.tensor([0, 6, maps.shape[2] - 1]), torch.tensor([3, 7, 6])     # border units too
     again = receptive.replay(model, images, layer, rows, cols, fill=0.2)
     assert torch.allclose(again, maps[range(3), :, rows, cols], atol=1e-5)
-    field = receptive.field(model, layer)
-    smaller = Field(tuple(s - 8 for s in field.size), field.jump, tuple(s + 4 for s in field.start))
-    box = smaller.box(6, 7)
-    cut = torch.full_like(images, 0.2)
-    cut[:, :, box[0]:box[2], box[1]:box[3]] = images[:, :, box[0]:box[2], box[1]:box[3]]
-    assert not torch.allclose(hooks.features(model, cut, layer)[1, :, 6, 7], maps[1, :, 6, 7], atol=1e-5)
+    top, left, bottom, right = receptive.field(model, layer).box(6, 7)
+    images[:, :, top + 20:bottom - 20, left + 20:right - 20] = 0.2                       # a change inside is noticed
+    assert not torch.allclose(hooks.features(model, images, layer)[1, :, 6, 7], maps[1, :, 6, 7], atol=1e-2)
 
 
 def test_an_interior_crop_alone_replays_the_activation():

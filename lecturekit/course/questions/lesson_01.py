@@ -21,12 +21,13 @@ def _kernel_cases(seed):
 
 
 def _kernel_gradient(image, slope):
-    return F.conv2d(image[None, None], slope[None, None])[0, 0]
+    windows = image.unfold(0, slope.shape[0], 1).unfold(1, slope.shape[1], 1)
+    return torch.einsum("abij,ij->ab", windows, slope)
 
 
-def _of_the_image(image, slope):
-    full = F.pad(image[None, None], [slope.shape[1] - 1, slope.shape[1] - 1, slope.shape[0] - 1, slope.shape[0] - 1])
-    return F.conv2d(full, slope[None, None])[0, 0]
+def _partial_overlaps(image, slope):
+    rows, cols = slope.shape[0] - 1, slope.shape[1] - 1
+    return _kernel_gradient(F.pad(image, [cols, cols, rows, rows]), slope)
 
 
 KERNEL = Question(
@@ -39,7 +40,7 @@ KERNEL = Question(
                 "flipped. Flipping belongs to the gradient with respect to the image.",
                 lambda image, slope: _kernel_gradient(image, slope).flip(0, 1)),
         Mistake("This has one entry for every overlap, also the partial ones. The kernel only ever met whole windows, "
-                "so the result has the kernel's shape, (H - h + 1, W - w + 1).", _of_the_image),
+                "so the result has the kernel's shape, (H - h + 1, W - w + 1).", _partial_overlaps),
         Mistake("You averaged over the outputs. The loss is fed by every output in which a weight took part: add "
                 "their contributions, do not divide.",
                 lambda image, slope: _kernel_gradient(image, slope) / slope.numel()),
