@@ -31,10 +31,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Epochs on Imagenette alone (`stable`), then on both data sets with a decaying rate (`decay`)."""
+    """Epochs on Imagenette alone (`stable`), then on both data sets with a decaying rate (`decay`); last, on larger
+    and gentler crops, `polish` epochs with a fifth of the rate, decaying once more."""
 
     stable: int
     decay: int
+    polish: int = 0
     pixels: int = 96          # training crops; the last `final` epochs use 128
     final: int = 2
     rate: float = 0.05
@@ -47,24 +49,27 @@ class Recipe:
 
 
 RECIPES = {
-    "resnet_s": Recipe(stable=22, decay=14),
+    "resnet_s": Recipe(stable=22, decay=14, polish=2),
     "alexnet_s": Recipe(stable=24, decay=16, final=5, rate=0.03, smallest_crop=0.4),
-    "vgg_s": Recipe(stable=10, decay=12, rate=0.03),
-    "resnet_s_robust": Recipe(stable=0, decay=6, final=1, rate=0.02, smallest_crop=0.4, start="resnet_s", eps=1.0),
+    "vgg_s": Recipe(stable=3, decay=9, pixels=80, final=1, rate=0.03),
+    "resnet_s_robust": Recipe(stable=0, decay=4, final=1, rate=0.02, smallest_crop=0.4, start="resnet_s", eps=1.0, steps=1),
 }
 
 
 def learning_rate(recipe, progress):
-    """Rate at `progress` epochs: one epoch of warm-up, constant, then linear to zero."""
-    left = (recipe.stable + recipe.decay - progress) / recipe.decay
-    return recipe.rate * min(1.0, progress + 0.02, max(left, 0.0))
+    """Rate at `progress` epochs: one epoch of warm-up, constant, linear to zero; so again for the polish."""
+    left = recipe.stable + recipe.decay - progress
+    if left <= 0:
+        return recipe.rate / 5 * (recipe.polish + left) / recipe.polish
+    return recipe.rate * min(1.0, progress + 0.02, left / recipe.decay)
 
 
 def loader(recipe, epoch, sources, batch=64):
-    late = epoch >= recipe.stable + recipe.decay - recipe.final
-    pixels = 128 if late else recipe.pixels
+    before_polish = recipe.stable + recipe.decay - epoch
+    pixels = recipe.pixels if before_polish > recipe.final else 128
+    smallest = recipe.smallest_crop if before_polish > 0 else 0.6
     parts = sources if epoch >= recipe.stable else sources[:1]
-    crops = [Crops(*part, pixels, recipe.smallest_crop, seed=recipe.seed + 1000 * epoch) for part in parts]
+    crops = [Crops(*part, pixels, smallest, seed=recipe.seed + 1000 * epoch) for part in parts]
     order = torch.Generator().manual_seed(recipe.seed + epoch)
     return DataLoader(ConcatDataset(crops), batch, shuffle=True, drop_last=True, num_workers=1, generator=order)
 
@@ -119,7 +124,7 @@ def fit(name, imagenette, folder):
     folder.mkdir(parents=True, exist_ok=True)
     model, optimiser, start = prepare(name, checkpoint)
     sources = [imagenette_arrays(imagenette, "train")]
-    for epoch in range(start, recipe.stable + recipe.decay):
+    for epoch in range(start, recipe.stable + recipe.decay + recipe.polish):
         if epoch >= recipe.stable and len(sources) == 1:
             sources.append(tabletop_arrays("train"))
         torch.manual_seed(recipe.seed + epoch)

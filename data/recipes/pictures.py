@@ -1,0 +1,52 @@
+"""Draw the pictures of the README: data/pictures/*.png.
+
+    python data/recipes/pictures.py
+"""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt   # noqa: E402
+import torch   # noqa: E402
+
+from lecturekit import attribution, datasets, files, localisation, models, plots   # noqa: E402
+
+
+def save(name):
+    folder = files.root() / "pictures"
+    folder.mkdir(exist_ok=True)
+    plt.gcf().savefig(folder / name, dpi=110)
+    plt.close("all")
+
+
+def occlusion(count=8):
+    """Test pictures, where hiding a square lowers the score, and the same on random weights."""
+    data, model = datasets.tabletop("test")[30:30 + count], models.load("resnet_s")
+    target = data.labels + len(models.IMAGENETTE)
+    rows = [attribution.occlusion(network, data.images, target, 24, 12)
+            for network in (model, models.randomised(model))]
+    shares = [localisation.energy_inside(maps, data.masks).mean() for maps in rows]
+    figure, axes = plots.grid(3 * count, count, 1.5)
+    for i in range(count):
+        axes[i].imshow(data.images[i].permute(1, 2, 0))
+        axes[i].set_title(data.categories[data.labels[i]])
+        for row, maps in enumerate(rows, 1):
+            ax, highest = axes[row * count + i], maps[i].abs().max()
+            ax.imshow(data.images[i].mean(0), cmap="gray", vmin=0, vmax=1)
+            ax.imshow(maps[i], cmap=plots.DIVERGING, vmin=-highest, vmax=highest, alpha=0.65)
+    for row, (name, share) in enumerate(zip(("trained", "random weights"), shares), 1):
+        axes[row * count].set_ylabel(f"{name}\n{share:.0%} inside")
+    save("occlusion.png")
+
+
+def filters():
+    """The 64 first-layer filters of the small ResNet and of the AlexNet-like network."""
+    for name in ("resnet_s", "alexnet_s"):
+        plots.filters(models.load(name).conv1.weight, columns=32, size=0.4)
+        save(f"filters_{name}.png")
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    occlusion()
+    filters()
