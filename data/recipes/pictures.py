@@ -15,7 +15,7 @@ from lecturekit import attribution, datasets, files, localisation, models, plots
 def save(name):
     folder = files.root() / "pictures"
     folder.mkdir(exist_ok=True)
-    plt.gcf().savefig(folder / name, dpi=110)
+    plt.gcf().savefig(folder / name, dpi=84)
     plt.close("all")
 
 
@@ -23,13 +23,13 @@ def occlusion(count=8):
     """Test pictures, where hiding a square lowers the score, and the same on random weights."""
     data, model = datasets.tabletop("test")[30:30 + count], models.load("resnet_s")
     target = data.labels + len(models.IMAGENETTE)
-    rows = [attribution.occlusion(network, data.images, target, 24, 12)
+    rows = [attribution.occlusion(network, data.images, target, 20, 10)
             for network in (model, models.randomised(model))]
     shares = [localisation.energy_inside(maps, data.masks).mean() for maps in rows]
-    figure, axes = plots.grid(3 * count, count, 1.5)
+    figure, axes = plots.grid(3 * count, count, 1.5, titled=False)
     for i in range(count):
         axes[i].imshow(data.images[i].permute(1, 2, 0))
-        axes[i].set_title(data.categories[data.labels[i]])
+        axes[i].set_title(data.categories[data.labels[i]].replace(" ", "\n"))
         for row, maps in enumerate(rows, 1):
             ax, highest = axes[row * count + i], maps[i].abs().max()
             ax.imshow(data.images[i].mean(0), cmap="gray", vmin=0, vmax=1)
@@ -40,10 +40,9 @@ def occlusion(count=8):
 
 
 def filters():
-    """The 64 first-layer filters of the small ResNet and of the AlexNet-like network."""
-    for name in ("resnet_s", "alexnet_s"):
-        plots.filters(models.load(name).conv1.weight, columns=32, size=0.4)
-        save(f"filters_{name}.png")
+    """The 64 first-layer filters of the AlexNet-like network."""
+    plots.filters(models.load("alexnet_s").conv1.weight, columns=32, size=0.4)
+    save("filters_alexnet_s.png")
 
 
 if __name__ == "__main__":
