@@ -74,7 +74,7 @@ class Gabor:
     patterns: torch.Tensor
 
 
-def gabor(filters, steps=60):
+def gabor(filters, steps=40):
     """Fit a Gabor function, a Gaussian times a plane wave, to each filter (N,C,h,w).
 
     The colours share centre, widths, tilt and frequency (6 numbers, by Adam from the best of a coarse grid) and have
@@ -153,9 +153,9 @@ def patch_filters(images, size=11, count=64, seed=0):
     source = torch.Generator().manual_seed(seed)
     windows = validate.images(images).unfold(2, size, 3).unfold(3, size, 3)         # (N,3,rows,cols,size,size)
     patches = windows.permute(0, 2, 3, 1, 4, 5).reshape(-1, images.shape[1] * size * size)
-    patches = patches[torch.randperm(len(patches), generator=source)[:8000]]
+    patches = patches[torch.randperm(len(patches), generator=source)[:4000]]
     patches = patches - patches.mean(1, keepdim=True)
-    analysis = FastICA(count, whiten="unit-variance", max_iter=60, tol=1e-3, random_state=seed)
+    analysis = FastICA(count, whiten="unit-variance", max_iter=30, tol=1e-3, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         analysis.fit(patches.numpy())

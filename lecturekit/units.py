@@ -31,21 +31,27 @@ def top(model, images, layer, k=9, batch=64):
     validate.images(images)
     if not 1 <= validate.positive("k", k, whole=True) <= len(images):
         raise ValueError(f"k: got {k}. It takes a number from 1 to the {len(images)} images.")
-    values, places = zip(*(_strongest(model, chunk, layer) for chunk in images.split(batch)))
+    values, places = zip(*(_strongest(hooks.features(model, chunk, layer)) for chunk in images.split(batch)))
     best = torch.cat(values).topk(k, 0)                                             # (k,units)
     rows, cols = (torch.cat(axis).gather(0, best.indices).t() for axis in zip(*places))
     return Top(best.values.t(), best.indices.t(), rows, cols)
 
 
-def responses(model, images, layer, batch=64):
-    """The largest value of each unit's map for images (N,3,H,W): (N,units)."""
-    chunks = images.split(batch) if len(images) else [images]
-    return torch.cat([_strongest(model, chunk, layer)[0] for chunk in chunks])
+@torch.no_grad()
+def responses(model, images, layers, batch=64):
+    """{layer: (N,units)}, the largest value of each unit's map for images (N,3,H,W), from one pass over them."""
+    validate.images(images)
+    found = {name: [] for name in layers}
+    for chunk in images.split(batch) if len(images) else [images]:
+        with hooks.record(model, layers) as maps:
+            model(chunk)
+        for name in layers:
+            found[name].append(_strongest(maps[name])[0])
+    return {name: torch.cat(values) for name, values in found.items()}
 
 
-def _strongest(model, images, layer):
-    """For each image and unit the largest value (N,units) and its (rows, cols); the linear layers' places are 0."""
-    maps = hooks.features(model, images, layer)
+def _strongest(maps):
+    """For each image and unit of maps (N,C,H,W) or (N,C) the largest value (N,C) and its (rows, cols)."""
     maps = maps if maps.ndim == 4 else maps[..., None, None]
     best = maps.flatten(2).max(2)
     return best.values, (best.indices // maps.shape[-1], best.indices % maps.shape[-1])

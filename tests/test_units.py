@@ -33,8 +33,15 @@ def test_the_field_of_a_top_unit_replays_its_value(model, pictures):
 def test_top_of_a_linear_layer(model, pictures):
     found = units.top(model, pictures, "fc", k=7)
     assert found.values.shape == (20, 7) and (found.rows == 0).all() and (found.cols == 0).all()
-    assert torch.allclose(units.responses(model, pictures, "fc")[found.images[3], 3], found.values[3], atol=1e-5)
-    assert units.responses(model, pictures[:0], "layer1").shape == (0, 64)
+
+
+def test_responses_are_the_largest_values_of_the_maps(model, pictures):
+    found = units.responses(model, pictures, ["layer1", "fc"], batch=3)
+    assert torch.allclose(found["layer1"], hooks.features(model, pictures, "layer1").amax((2, 3)), atol=1e-5)
+    assert torch.allclose(found["fc"], model(pictures), atol=1e-5)
+    assert units.responses(model, pictures[:0], ["layer1"])["layer1"].shape == (0, 64)
+    with pytest.raises(ValueError, match="layer: got 'layer9'"):
+        units.responses(model, pictures, ["layer9"])
 
 
 def test_top_names_bad_input(model, pictures):
