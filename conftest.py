@@ -4,6 +4,7 @@ import os
 import re
 import runpy
 import shutil
+import tempfile
 from collections import defaultdict
 from pathlib import Path
 
@@ -15,6 +16,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(OFFLINE), os.enviro
 runpy.run_path(str(OFFLINE / "sitecustomize.py"))   # this process; PYTHONPATH carries it into every kernel
 for setting in ("LECTUREKIT_MODEL", "LECTUREKIT_DATA"):
     os.environ.pop(setting, None)
+os.environ["TORCH_HOME"] = tempfile.mkdtemp()   # no weights that happen to be cached: the lessons' outputs name them
 
 
 def pytest_addoption(parser):
