@@ -151,11 +151,12 @@ def patch_filters(images, size=11, count=64, seed=0):
     No labels and no network: the statistics of pictures alone (Bell and Sejnowski 1997; Hoyer and Hyvarinen 2000).
     """
     source = torch.Generator().manual_seed(seed)
-    windows = validate.images(images).unfold(2, size, 3).unfold(3, size, 3)         # (N,3,rows,cols,size,size)
+    step = max(1, size // 2)
+    windows = validate.images(images).unfold(2, size, step).unfold(3, size, step)   # (N,3,rows,cols,size,size)
     patches = windows.permute(0, 2, 3, 1, 4, 5).reshape(-1, images.shape[1] * size * size)
     patches = patches[torch.randperm(len(patches), generator=source)[:4000]]
     patches = patches - patches.mean(1, keepdim=True)
-    analysis = FastICA(count, whiten="unit-variance", max_iter=30, tol=1e-3, random_state=seed)
+    analysis = FastICA(count, whiten="unit-variance", max_iter=20, tol=1e-3, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         analysis.fit(patches.numpy())

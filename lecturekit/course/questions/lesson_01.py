@@ -144,7 +144,7 @@ def _of_its_category(scores, labels, k):
 
 
 PURITY = Question(
-    "01.3", "purity", points=5, minutes=10,
+    "01.3", "top_purity", points=5, minutes=10,
     inputs=_purity_cases, reference=units.purity,
     hint="Take the labels of the k highest scores, count each label, and divide the largest count by k.",
     mistakes=(
