@@ -105,3 +105,12 @@ def test_places_are_discs_where_right_and_crosses_where_wrong():
     axes = drawn()[1]
     assert [[line.get_marker() for line in ax.lines] for ax in axes] == [["o", "o"], ["o", "X"]]
     assert axes[1].lines[1].get_xydata().tolist() == [[3, 4]]
+
+
+@pytest.mark.parametrize("low, colour", [(-2.0, 1.0), (0.0, None)])
+def test_overlay_is_a_picture_coloured_as_maps_are(low, colour):
+    values = torch.tensor([[low, 0.0], [1.0, 2.0]])
+    drawn = plots.overlay(values, torch.ones(3, 2, 2))
+    assert drawn.shape == (3, 2, 2) and drawn.min() >= 0 and drawn.max() <= 1
+    if colour:   # signed: zero is white
+        assert drawn[:, 0, 1].min() > 0.95
