@@ -6,6 +6,9 @@ from torch import nn
 from lecturekit import attribution, localisation
 from lecturekit.course.questions import Mistake, Question
 
+OCCLUSION = attribution.occlusion
+MAP_SCORES = localisation.pointing_game, localisation.energy_inside, localisation.iou
+
 
 def _lengths(seed):
     """Squares that fit exactly, squares that stick out at the end, one square as long as the image."""
@@ -61,7 +64,7 @@ def _linear_scores(seed):
 def _linear_map(image, weights, window, stride, fill):
     model = nn.Sequential(nn.Flatten(), nn.Linear(weights.numel(), 1, bias=False)).requires_grad_(False)
     model[1].weight.copy_(weights.view(1, -1))
-    return attribution.occlusion(model, image[None, None], 0, window, stride, fill)[0]
+    return OCCLUSION(model, image[None, None], 0, window, stride, fill)[0]
 
 
 def _map_of(image, weights, window, stride, fill, drop, average=True):
@@ -125,8 +128,7 @@ def _scores(map, mask, evidence=lambda map: map.clamp(min=0)):
 
 
 def _reference_scores(map, mask):
-    return tuple(score(map[None], mask[None]).item()
-                 for score in (localisation.pointing_game, localisation.energy_inside, localisation.iou))
+    return tuple(score(map[None], mask[None]).item() for score in MAP_SCORES)
 
 
 def _absolute(map, mask):
