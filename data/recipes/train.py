@@ -52,7 +52,7 @@ RECIPES = {
     "resnet_s": Recipe(stable=22, decay=14, polish=2),
     "alexnet_s": Recipe(stable=24, decay=16, final=5, rate=0.03, smallest_crop=0.4),
     "vgg_s": Recipe(stable=3, decay=9, pixels=80, final=1, rate=0.03),
-    "resnet_s_robust": Recipe(stable=0, decay=4, final=1, rate=0.02, smallest_crop=0.4, start="resnet_s", eps=1.0, steps=1),
+    "resnet_s_robust": Recipe(stable=0, decay=3, final=1, rate=0.02, smallest_crop=0.4, start="resnet_s", eps=1.0, steps=1),
 }
 
 
