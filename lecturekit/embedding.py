@@ -11,7 +11,7 @@ METRICS = ("cosine", "euclidean")
 
 
 @torch.no_grad()
-def features(model, images, layers, pool=True, batch=64):
+def features(model, images, layers, pool=True, batch=16):
     """{layer: (N,D)} for images (N,3,H,W), all layers in one pass.
 
     A convolutional layer gives the mean of each channel over the picture; with pool=False all its values.
@@ -22,7 +22,7 @@ def features(model, images, layers, pool=True, batch=64):
     chunks = {name: [] for name in layers}
     for chunk in images.split(batch):
         with hooks.record(model, layers) as outputs:
-            model(chunk)
+            model(chunk.to(memory_format=torch.channels_last))   # the faster layout on a CPU
         for name in layers:
             chunks[name].append(pooled(outputs[name]) if pool else outputs[name].flatten(1))
     return {name: torch.cat(parts) for name, parts in chunks.items()}

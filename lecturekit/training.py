@@ -66,17 +66,17 @@ class Headed(nn.Module):
         return self.head(pooled(hooks.forward_to(self.body, images, self.layer)))
 
 
-def fine_tune(model, layer, images, labels, classes, steps=60, rate=0.01, batch=32, seed=0):
-    """Train a copy of `model` up to `layer` with a new linear head on images (N,3,H,W) and labels (N,), all weights.
+def fine_tune(model, layer, images, labels, classes, steps=20, rate=1e-4, batch=16, seed=0):
+    """Train a copy of `model` up to `layer` with a linear head on images (N,3,H,W) and labels (N,): all weights move.
 
-    SGD with momentum and a rate that falls to zero; batches are drawn anew for each of `steps`. Returns a frozen
-    `Headed` in eval mode; the model itself stays as it was.
+    The head starts as a `linear_probe`, so that its first errors do not tear the features (Kumar et al. 2022), and
+    batch norm keeps its statistics; AdamW, a rate that warms up and falls to zero, batches drawn anew for each of
+    `steps`. Returns a frozen `Headed`; the model itself stays as it was.
     """
-    validate.images(images)
-    labels = _labels(images, labels, classes)
-    width = features(model, images[:1], layer)[layer].shape[1]
-    network = Headed(copy.deepcopy(model), layer, zero_head(width, classes)).requires_grad_(True).train()
-    optimiser = torch.optim.SGD(network.parameters(), rate, 0.9, weight_decay=5e-4, nesterov=True)
+    labels = _labels(validate.images(images), labels, classes)
+    head = linear_probe(features(model, images, layer)[layer], labels, classes)
+    network = Headed(copy.deepcopy(model), layer, head).requires_grad_(True).eval()
+    optimiser = torch.optim.AdamW(network.parameters(), rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.2)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(steps):
@@ -87,7 +87,7 @@ def fine_tune(model, layer, images, labels, classes, steps=60, rate=0.01, batch=
         loss.backward()
         optimiser.step()
         schedule.step()
-    return network.eval().requires_grad_(False)
+    return network.requires_grad_(False)
 
 
 @torch.no_grad()
