@@ -129,7 +129,7 @@ def _each_feature_alone(grid):
 
 QUESTIONS = [
     Question(
-        "02.1", "precision_at_k", 5, 10, _clusters, embedding.precision_at_k,
+        "02.1", "neighbour_precision", 5, 10, _clusters, embedding.precision_at_k,
         (
             Mistake("Every picture is its own best neighbour. Take it out before you pick the k nearest.",
                     _counts_itself),
