@@ -51,7 +51,7 @@ class Recipe:
 RECIPES = {
     "resnet_s": Recipe(stable=22, decay=14, polish=2),
     "alexnet_s": Recipe(stable=24, decay=16, final=5, rate=0.03, smallest_crop=0.4),
-    "vgg_s": Recipe(stable=3, decay=9, pixels=80, final=1, rate=0.03),
+    "vgg_s": Recipe(stable=3, decay=9, pixels=80, final=1, rate=0.03),   # the stored weights: three at 96 px first
     "resnet_s_robust": Recipe(stable=0, decay=3, final=1, rate=0.02, smallest_crop=0.4, start="resnet_s", eps=1.0, steps=1),
 }
 
