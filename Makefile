@@ -12,7 +12,7 @@ lab: .venv/lab.stamp
 	$(BIN)/python -m lecturekit doctor
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(BROWSER) $(ROOT)
 
-test: .venv/test.stamp
+test: .venv/test.stamp .venv/teach.stamp
 	$(BIN)/python -m pytest
 
 data: .venv/data.stamp
@@ -39,7 +39,7 @@ train: .venv/lab.stamp
 COMPILE = uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest --generate-hashes --only-binary :all: --no-header --no-annotate
 lock:
 	$(COMPILE) --output-file requirements.lock
-	for extra in test data; do $(COMPILE) --extra $$extra --constraint requirements.lock \
+	for extra in test teach data; do $(COMPILE) --extra $$extra --constraint requirements.lock \
 		$$(sed -n 's/^\([^ ]*\)==.*/--no-emit-package \1/p' requirements.lock) --output-file requirements-$$extra.lock; done
 	{ sed '/- pip:/q' environment.yml; sed -n 's/^\([^ ]*==.*[^ ]\) *\\$$/        - \1/p' requirements.lock; \
 		echo '        - -e .'; } > environment.tmp && mv environment.tmp environment.yml

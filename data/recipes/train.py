@@ -1,9 +1,9 @@
 """Train a bundled network from scratch; `make train` runs this for each of them, then evaluate.py.
 
-Warm-up, a constant learning rate on Imagenette, then a linear decay to zero on Imagenette and tabletop together
-(one head over all twenty categories). The robust network starts from resnet_s and sees, for every image, its
-worst neighbour in an L2 ball (Madry et al. 2018). Interrupted at any moment, training resumes from the last
-finished epoch.
+A recipe is a list of phases, each with its learning rate, crops and data: first Imagenette alone, then Imagenette and
+tabletop together (one head over all twenty categories) while the rate decays. The robust network starts from resnet_s
+and sees, for every image, its worst neighbour in an L2 ball (Madry et al. 2018). Interrupted at any moment, training
+resumes from the last finished epoch.
 
     python data/recipes/train.py resnet_s --imagenette DIR
 """
@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,46 +31,60 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Epochs on Imagenette alone (`stable`), then on both data sets with a decaying rate (`decay`); last, on larger
-    and gentler crops, `polish` epochs with a fifth of the rate, decaying once more."""
+class Phase:
+    """Some epochs at a rate that goes in a straight line from `rate` to `end`."""
 
-    stable: int
-    decay: int
-    polish: int = 0
-    pixels: int = 96          # training crops; the last `final` epochs use 128
-    final: int = 2
-    rate: float = 0.05
-    weight_decay: float = 5e-4
+    epochs: int
+    rate: float
+    end: float
+    tabletop: bool = True     # beside Imagenette
+    pixels: int = 96          # side of the training crops
     smallest_crop: float = 0.3
+
+
+@dataclass(frozen=True)
+class Recipe:
+    phases: tuple
+    weight_decay: float = 5e-4
     seed: int = 0
     start: str = ""           # the network whose weights it starts from
     eps: float = 0.0          # adversarial training: the radius of the L2 ball, pixels in [0,1]
     steps: int = 2            # and the steps of its PGD
 
+    def phase(self, epoch):
+        """The phase that epoch (from 0, may be fractional) lies in, and how far into it, 0 to 1."""
+        for phase in self.phases:
+            if epoch < phase.epochs:
+                return phase, epoch / phase.epochs
+            epoch -= phase.epochs
+        return self.phases[-1], 1.0
+
+    def rate(self, epoch):
+        """The learning rate at a fractional epoch, warmed up over the first one."""
+        phase, done = self.phase(epoch)
+        return min(1.0, epoch + 0.02) * (phase.rate + done * (phase.end - phase.rate))
+
+    def epochs(self):
+        return sum(phase.epochs for phase in self.phases)
+
 
 RECIPES = {
-    "resnet_s": Recipe(stable=22, decay=14, polish=2),
-    "alexnet_s": Recipe(stable=24, decay=16, final=5, rate=0.03, smallest_crop=0.4),
-    "vgg_s": Recipe(stable=3, decay=9, pixels=80, final=1, rate=0.03),   # the stored weights: three at 96 px first
-    "resnet_s_robust": Recipe(stable=0, decay=3, final=1, rate=0.02, smallest_crop=0.4, start="resnet_s", eps=1.0, steps=1),
+    "resnet_s": Recipe((Phase(22, 0.05, 0.05, tabletop=False), Phase(12, 0.05, 0.007), Phase(2, 0.007, 0, pixels=128),
+                        Phase(2, 0.01, 0, pixels=128, smallest_crop=0.6),
+                        Phase(10, 0.03, 0.006), Phase(2, 0.006, 0, pixels=128))),
+    "alexnet_s": Recipe((Phase(24, 0.03, 0.03, tabletop=False, smallest_crop=0.4), Phase(11, 0.03, 0.009, smallest_crop=0.4),
+                         Phase(5, 0.009, 0, pixels=128, smallest_crop=0.4),
+                         Phase(14, 0.02, 0.005, smallest_crop=0.4), Phase(4, 0.005, 0, pixels=128, smallest_crop=0.4))),
+    "vgg_s": Recipe((Phase(12, 0.03, 0.03, tabletop=False), Phase(24, 0.03, 0.004), Phase(3, 0.004, 0, pixels=128))),
+    "resnet_s_robust": Recipe((Phase(2, 0.02, 0.007, smallest_crop=0.4), Phase(1, 0.007, 0, pixels=128, smallest_crop=0.4)),
+                              start="resnet_s", eps=1.0, steps=1),   # from resnet_s after its first four phases
 }
 
 
-def learning_rate(recipe, progress):
-    """Rate at `progress` epochs: one epoch of warm-up, constant, linear to zero; so again for the polish."""
-    left = recipe.stable + recipe.decay - progress
-    if left <= 0:
-        return recipe.rate / 5 * (recipe.polish + left) / recipe.polish
-    return recipe.rate * min(1.0, progress + 0.02, left / recipe.decay)
-
-
 def loader(recipe, epoch, sources, batch=64):
-    before_polish = recipe.stable + recipe.decay - epoch
-    pixels = recipe.pixels if before_polish > recipe.final else 128
-    smallest = recipe.smallest_crop if before_polish > 0 else 0.6
-    parts = sources if epoch >= recipe.stable else sources[:1]
-    crops = [Crops(*part, pixels, smallest, seed=recipe.seed + 1000 * epoch) for part in parts]
+    phase, _ = recipe.phase(epoch)
+    parts = sources if phase.tabletop else sources[:1]
+    crops = [Crops(*part, phase.pixels, phase.smallest_crop, seed=recipe.seed + 1000 * epoch) for part in parts]
     order = torch.Generator().manual_seed(recipe.seed + epoch)
     return DataLoader(ConcatDataset(crops), batch, shuffle=True, drop_last=True, num_workers=1, generator=order)
 
@@ -80,7 +95,7 @@ def train_epoch(model, optimiser, recipe, epoch, batches):
     model.train()
     for i, (images, labels) in enumerate(batches):
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, epoch + i / len(batches))
+            group["lr"] = recipe.rate(epoch + i / len(batches))
         images = jitter(images.float().div_(255)).contiguous(memory_format=torch.channels_last)
         if recipe.eps:
             images = pgd_l2(model, images, labels, recipe.eps, recipe.steps)
@@ -109,7 +124,7 @@ def prepare(name, checkpoint):
     model = ARCHITECTURES[name]().to(memory_format=torch.channels_last)
     if recipe.start:
         model.load_state_dict(load(recipe.start).state_dict())
-    optimiser = torch.optim.SGD(model.parameters(), recipe.rate, 0.9, weight_decay=recipe.weight_decay, nesterov=True)
+    optimiser = torch.optim.SGD(model.parameters(), 0.05, 0.9, weight_decay=recipe.weight_decay, nesterov=True)
     if not checkpoint.exists():
         return model, optimiser, 0
     state = torch.load(checkpoint, weights_only=True)
@@ -123,10 +138,8 @@ def fit(name, imagenette, folder):
     recipe, checkpoint = RECIPES[name], folder / f"{name}.pt"
     folder.mkdir(parents=True, exist_ok=True)
     model, optimiser, start = prepare(name, checkpoint)
-    sources = [imagenette_arrays(imagenette, "train")]
-    for epoch in range(start, recipe.stable + recipe.decay + recipe.polish):
-        if epoch >= recipe.stable and len(sources) == 1:
-            sources.append(tabletop_arrays("train"))
+    sources = [imagenette_arrays(imagenette, "train"), tabletop_arrays("train")]
+    for epoch in range(start, recipe.epochs()):
         torch.manual_seed(recipe.seed + epoch)
         began = time.time()
         loss = train_epoch(model, optimiser, recipe, epoch, loader(recipe, epoch, sources))
@@ -138,6 +151,7 @@ def fit(name, imagenette, folder):
     weights = {key: (value.half() if value.is_floating_point() else value).contiguous()
                for key, value in model.state_dict().items() if not key.endswith("num_batches_tracked")}
     save_atomically(lambda path: save_file(weights, path), ROOT / "data/weights" / f"{name}.safetensors")
+    save_atomically(lambda path: shutil.copyfile(folder / f"{name}.log", path), ROOT / "data/weights" / f"{name}.log")
 
 
 if __name__ == "__main__":
