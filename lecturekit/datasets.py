@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import skimage.data
-import sklearn.datasets
 import torch
 import torchvision
 from PIL import Image
@@ -100,7 +98,8 @@ def _labels(record):
 
 def digits():
     """scikit-learn's 1,797 handwritten digits: images (1797,1,8,8) in [0,1], labels (1797,)."""
-    data = sklearn.datasets.load_digits()
+    from sklearn.datasets import load_digits   # slow to import
+    data = load_digits()
     return torch.from_numpy(data.images).float()[:, None] / 16, torch.from_numpy(data.target).long()
 
 
@@ -113,8 +112,10 @@ def photo(name, size=None):
     """A photo (1,3,H,W) in [0,1]; with `size`, its central square resized to size x size."""
     validate.one_of("name", name, photo_names())
     if name in SKLEARN_PHOTOS:
-        array = sklearn.datasets.load_sample_image(f"{name}.jpg")
+        from sklearn.datasets import load_sample_image
+        array = load_sample_image(f"{name}.jpg")
     else:
+        import skimage.data
         array = getattr(skimage.data, name)()
     return pixels.load(Image.fromarray(array), size)
 
@@ -123,6 +124,7 @@ def stereo():
     """scikit-image's motorcycle seen by two cameras: left and right (1,3,500,741) in [0,1], and the true disparity
     (500,741) in px, infinite where unknown: left[y, x] is the same point as right[y, x - disparity[y, x]]
     (Scharstein et al. 2014)."""
+    import skimage.data
     left, right, disparity = skimage.data.stereo_motorcycle()
     return pixels.to_tensor(left), pixels.to_tensor(right), torch.from_numpy(disparity).float()
 

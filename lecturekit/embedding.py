@@ -2,7 +2,6 @@
 
 import torch
 from scipy.optimize import linear_sum_assignment
-from sklearn.manifold import TSNE
 from torch.nn import functional as F
 
 from lecturekit import hooks, validate
@@ -10,22 +9,14 @@ from lecturekit import hooks, validate
 METRICS = ("cosine", "euclidean")
 
 
-@torch.no_grad()
 def features(model, images, layers, pool=True, batch=16):
     """{layer: (N,D)} for images (N,3,H,W), all layers in one pass.
 
     A convolutional layer gives the mean of each channel over the picture; with pool=False all its values.
     """
     validate.images(images)
-    validate.positive("batch", batch, whole=True)
     layers = [layers] if isinstance(layers, str) else list(layers)
-    chunks = {name: [] for name in layers}
-    for chunk in images.split(batch):
-        with hooks.record(model, layers) as outputs:
-            model(chunk.to(memory_format=torch.channels_last))   # the faster layout on a CPU
-        for name in layers:
-            chunks[name].append(pooled(outputs[name]) if pool else outputs[name].flatten(1))
-    return {name: torch.cat(parts) for name, parts in chunks.items()}
+    return hooks.features(model, images, layers, pooled if pool else lambda output: output.flatten(1), batch)
 
 
 def pooled(activations):
@@ -107,6 +98,7 @@ def pca(features, dimensions=2):
 def tsne(features, perplexity=30.0, seed=0, init="pca"):
     """scikit-learn's t-SNE map (N,2) of features (N,D); init "random" makes it depend on the seed (van der Maaten
     and Hinton 2008). Module `tsne` holds its pieces."""
+    from sklearn.manifold import TSNE   # slow to import, needed here alone
     validate.one_of("init", init, ("pca", "random"))
     if not 0 < perplexity < len(vectors(features)):
         raise ValueError(f"perplexity: got {perplexity}. It takes a number from 0 to {len(features)}, the pictures.")

@@ -55,11 +55,24 @@ def forward_to(model, images, name):
 
 
 @torch.no_grad()
-def features(model, images, name, batch=64):
-    """The output of the layer `name` for images (N,C,H,W), computed in batches, without gradients."""
+def features(model, images, layers, reduce=lambda output: output, batch=64):
+    """The output of a layer for images (N,C,H,W), computed in batches, without gradients.
+
+    `layers` is a name, or a list of names: then {name: output} from one pass. `reduce` is applied to the outputs of
+    each batch, so that what is not needed is never held.
+    """
     validate.positive("batch", batch, whole=True)
     chunks = images.split(batch) if len(images) else [images]
-    return torch.cat([forward_to(model, chunk, name) for chunk in chunks])
+    if isinstance(layers, str):
+        return torch.cat([reduce(forward_to(model, chunk, layers)) for chunk in chunks])
+    parts = [_outputs(model, chunk, layers, reduce) for chunk in chunks]
+    return {name: torch.cat([part[name] for part in parts]) for name in layers}
+
+
+def _outputs(model, images, layers, reduce):
+    with record(model, layers) as outputs:
+        model(images.to(memory_format=torch.channels_last))   # the faster layout on a CPU
+    return {name: reduce(outputs[name]) for name in layers}
 
 
 @contextmanager

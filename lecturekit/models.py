@@ -123,8 +123,10 @@ def predict(model, images, batch=64):
     """Class probabilities (N,classes) of images (N,3,H,W) in [0,1]."""
     validate.images(images)
     validate.positive("batch", batch, whole=True)
-    return torch.cat([model(chunk).softmax(1) for chunk in images.split(batch)]) if len(images) \
-        else torch.zeros(0, len(model.categories))
+    if not len(images):
+        return torch.zeros(0, len(model.categories))
+    images = images.to(memory_format=torch.channels_last)   # the faster layout on a CPU
+    return torch.cat([model(chunk).softmax(1) for chunk in images.split(batch)])
 
 
 def category_index(model, category):

@@ -37,17 +37,10 @@ def top(model, images, layer, k=9, batch=64):
     return Top(best.values.t(), best.indices.t(), rows, cols)
 
 
-@torch.no_grad()
 def responses(model, images, layers, batch=64):
     """{layer: (N,units)}, the largest value of each unit's map for images (N,3,H,W), from one pass over them."""
     validate.images(images)
-    found = {name: [] for name in layers}
-    for chunk in images.split(batch) if len(images) else [images]:
-        with hooks.record(model, layers) as maps:
-            model(chunk)
-        for name in layers:
-            found[name].append(_strongest(maps[name])[0])
-    return {name: torch.cat(values) for name, values in found.items()}
+    return hooks.features(model, images, list(layers), lambda maps: _strongest(maps)[0], batch)
 
 
 def _strongest(maps):

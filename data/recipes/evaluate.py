@@ -22,7 +22,7 @@ from train import RECIPES, ROOT, save_atomically
 LIMITS = {
     "resnet_s": "Small photos only (128 px), twenty categories and no way to say none of them.",
     "alexnet_s": "As for resnet_s; its 11x11 first layer with stride 4 sees little detail.",
-    "vgg_s": "As for resnet_s; trained for twelve epochs only (the first three at 96 px), which leaves it short of its best.",
+    "vgg_s": "As for resnet_s; three linear layers behind a 2x2 map, so CAM does not apply to it.",
     "resnet_s_robust": "Robust in the L2 ball that it was trained in and no further; no certificate.",
 }
 
@@ -59,10 +59,22 @@ def measure(name, photographs, tabletop):
     return model, figures
 
 
+def logged(log):
+    """The last training loss, where the log of the epochs was kept."""
+    if not log.exists():
+        return ""
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    return f"; last training loss {rows[-1]['loss']:.3f} (`{log.name}`)"
+
+
+def adversarial(recipe):
+    return f"; from {recipe.start}, against PGD in the L2 ball of eps {recipe.eps}, {recipe.steps} step(s)" if recipe.eps else ""
+
+
 def card(name, model, figures):
     """The card as Markdown: architecture, data, recipe, figures, limits, sha256."""
     path = ROOT / "data/weights" / f"{name}.safetensors"
-    log = [json.loads(line) for line in (ROOT / "build/train" / f"{name}.log").read_text().splitlines()]
+    phases = "\n".join(f"  - `{phase}`" for phase in RECIPES[name].phases)
     rows = "\n".join(f"| {what} | {value:.1%} |" for what, value in figures.items())
     count = sum(parameter.numel() for parameter in model.parameters())
     return f"""# {name}
@@ -77,9 +89,9 @@ def card(name, model, figures):
   categories: {", ".join(model.categories)}.
 - **Data** Imagenette's training photos (9,469) and tabletop's training images (3,000), random crops, mirror images and
   colour jitter.
-- **Recipe** `data/recipes/train.py`: `{RECIPES[name]}`; SGD with Nesterov momentum 0.9, label smoothing 0.1, bfloat16.
-  {len(log)} epochs, last training loss {log[-1]["loss"]:.3f}, {sum(row["seconds"] for row in log) / 60:.0f} minutes on two cores shared with
-  other work.
+- **Recipe** `data/recipes/train.py`, seed {RECIPES[name].seed}, {RECIPES[name].epochs()} epochs; SGD with Nesterov momentum 0.9, weight decay
+  {RECIPES[name].weight_decay}, label smoothing 0.1, bfloat16{logged(path.with_suffix(".log"))}{adversarial(RECIPES[name])}:
+{phases}
 - **Limits** {LIMITS[name]}
 - **sha256** `{files.sha256(path)}`
 

@@ -70,14 +70,13 @@ class Recipe:
 
 RECIPES = {
     "resnet_s": Recipe((Phase(22, 0.05, 0.05, tabletop=False), Phase(12, 0.05, 0.007), Phase(2, 0.007, 0, pixels=128),
-                        Phase(2, 0.01, 0, pixels=128, smallest_crop=0.6),
-                        Phase(10, 0.03, 0.006), Phase(2, 0.006, 0, pixels=128))),
+                        Phase(2, 0.01, 0, pixels=128, smallest_crop=0.6))),
     "alexnet_s": Recipe((Phase(24, 0.03, 0.03, tabletop=False, smallest_crop=0.4), Phase(11, 0.03, 0.009, smallest_crop=0.4),
                          Phase(5, 0.009, 0, pixels=128, smallest_crop=0.4),
                          Phase(14, 0.02, 0.005, smallest_crop=0.4), Phase(4, 0.005, 0, pixels=128, smallest_crop=0.4))),
     "vgg_s": Recipe((Phase(12, 0.03, 0.03, tabletop=False), Phase(24, 0.03, 0.004), Phase(3, 0.004, 0, pixels=128))),
     "resnet_s_robust": Recipe((Phase(2, 0.02, 0.007, smallest_crop=0.4), Phase(1, 0.007, 0, pixels=128, smallest_crop=0.4)),
-                              start="resnet_s", eps=1.0, steps=1),   # from resnet_s after its first four phases
+                              start="resnet_s", eps=1.0, steps=1),
 }
 
 
