@@ -188,3 +188,9 @@ def test_modules_of_every_bundled_network_are_called_once():
                 module.register_forward_hook(lambda module, *_: calls.append(module))
         model(torch.rand(1, 3, 64, 64))
         assert len(calls) == len(set(calls)) == sum(isinstance(m, nn.ReLU) for m in model.modules())
+
+
+@pytest.mark.parametrize("side", (37, 40, 112))
+def test_bundled_networks_take_other_sizes(side):
+    for name in ("resnet_s", "alexnet_s", "vgg_s"):
+        assert models.load(name)(torch.rand(1, 3, side, side)).shape == (1, 20)
