@@ -3,17 +3,29 @@ PATH := .venv-uv/bin:$(PATH)
 BIN := .venv/bin
 INSTALL := uv pip install --python .venv --require-hashes --only-binary :all:
 NETWORKS := resnet_s alexnet_s vgg_s resnet_s_robust
+LESSON ?= 03
+RESULTS ?= build/grades
+WORKERS ?= 2
 IMAGENETTE ?= build/imagenette2-160
 BROWSER := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test data train lock
+.PHONY: lab test student slides grade lessons data train lock
 lab: .venv/lab.stamp
 	$(BIN)/python -m lecturekit doctor
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(BROWSER) $(ROOT)
 
 test: .venv/test.stamp .venv/teach.stamp
 	$(BIN)/python -m pytest
+
+student slides: .venv/teach.stamp
+	$(BIN)/python -m lecturekit $@ --to build/$@
+
+grade: .venv/teach.stamp
+	$(BIN)/python -m lecturekit grade $(SUBMISSIONS) --lesson $(LESSON) --to $(RESULTS) --workers $(WORKERS)
+
+lessons: .venv/lab.stamp
+	$(BIN)/python -m lecturekit execute
 
 data: .venv/data.stamp
 	$(BIN)/python data/recipes/tabletop/render.py

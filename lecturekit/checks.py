@@ -4,7 +4,11 @@ import copy
 import inspect
 from dataclasses import dataclass
 
-from lecturekit.course.questions import difference, question
+from lecturekit.course.questions import difference, question, questions
+from lecturekit.progress import BY_HAND, NOT_TRIED, NOT_YET, PASSED, Progress, Row
+
+WRITTEN_POINTS = 5   # of the question in words that closes each lesson
+_states = {}         # {question id: state of its last check in this kernel}
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ def check(identifier, function, seed=0):
     asked = question(identifier)
     if not callable(function):
         raise TypeError(f"function: got {type(function).__name__}. It takes your function {asked.function}.")
+    _states[asked.id] = NOT_YET
     _refuse_forbidden(asked, function)
     cases = asked.inputs(seed)
     for number, arguments in enumerate(cases, 1):
@@ -36,21 +41,48 @@ def check(identifier, function, seed=0):
         if wrong:
             raise AssertionError(f"{asked.id}, case {number} of {len(cases)}: {wrong}. "
                                  f"Hint: {hint(asked, function, cases)}")
+    _states[asked.id] = PASSED
     return Passed(asked.id, len(cases), asked.points)
+
+
+def progress(lesson):
+    """The questions of a lesson ("03") with what the checks in this kernel said of each, as a table."""
+    asked = questions(lesson)
+    written = Row(f"{lesson}.{len(asked) + 1}", "in words", WRITTEN_POINTS, None, BY_HAND)
+    rows = [Row(q.id, q.function, q.points, q.minutes, _states.get(q.id, NOT_TRIED)) for q in asked]
+    return Progress(lesson, (*rows, written))
 
 
 def hint(asked, function, cases):
     """The hint of the known mistake whose answers `function` gives on every case, else the question's own."""
-    for mistake in asked.mistakes:
-        if all(_same(asked, function, mistake.solution, arguments) for arguments in cases):
+    return matching_hint(asked, outcomes(function, cases), (outcomes(m.solution, cases) for m in asked.mistakes))
+
+
+def matching_hint(asked, answers, known):
+    """The hint of the first mistake whose outcomes (in `known`, a list for each mistake) equal `answers` throughout."""
+    for mistake, wrong in zip(asked.mistakes, known):
+        if all(_same(answer, other, asked.tolerance) for answer, other in zip(answers, wrong, strict=True)):
             return mistake.hint
     return asked.hint
 
 
-def _same(asked, function, solution, arguments):
+def outcomes(function, cases):
+    """What `function` returns on each case, or the exception that it raises."""
+    return [_outcome(function, arguments) for arguments in cases]
+
+
+def _outcome(function, arguments):
     try:
-        answer, wrong = (f(*copy.deepcopy(arguments)) for f in (function, solution))
-        return difference(answer, wrong, asked.tolerance) is None
+        return function(*copy.deepcopy(arguments))
+    except Exception as error:
+        return error
+
+
+def _same(answer, other, tolerance):
+    if isinstance(answer, Exception) or isinstance(other, Exception):
+        return False
+    try:
+        return difference(answer, other, tolerance) is None
     except Exception:
         return False
 
@@ -59,6 +91,7 @@ def _run(asked, function, arguments):
     try:
         return function(*copy.deepcopy(arguments))
     except NotImplementedError:
+        _states[asked.id] = NOT_TRIED
         raise NotImplementedError(f"{asked.id}: {asked.function} is still to be written.") from None
 
 

@@ -1,0 +1,149 @@
+"""Grading measured: a made-up class for lesson 3, by one worker, by two, by a Dask cluster that loses one half-way.
+
+    python bench/grading.py --count 200 --autograde 3
+
+The marks are known beforehand, and asserted: full ones for right answers, none for blank ones, less than full for each
+planted mistake, with its own hint; and the same from each way of grading. Prints seconds per submission, and what
+`nbgrader autograde` takes for some of the same files (it runs the whole lesson for each, without a sandbox).
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+import nbformat
+import submissions
+
+from lecturekit.course import lessons, questions
+from lecturekit.course.grading import gradebook, runs
+
+LESSON = "03"
+ASSIGNMENT = lessons.path(LESSON).stem
+KINDS = ["right", "blank",
+         *((name, number) for name, sources in submissions.MISTAKES.items() for number in range(len(sources)))]
+
+
+def answers(kind):
+    """The sources of a student of one kind; who makes a planted mistake has all else right."""
+    if kind == "blank":
+        return {}
+    mistake = {} if kind == "right" else {kind[0]: submissions.MISTAKES[kind[0]][kind[1]]}
+    return {**submissions.HONEST, **mistake}
+
+
+def hand_in(folder, count, seed):
+    """Write `count` submissions, every kind as often as the others; returns {student: kind}."""
+    kinds = [KINDS[number % len(KINDS)] for number in range(count)]
+    random.Random(seed).shuffle(kinds)
+    class_ = {f"s{number:03}": kind for number, kind in enumerate(kinds, 1)}
+    for student, kind in class_.items():
+        place = folder / student / ASSIGNMENT
+        place.mkdir(parents=True)
+        submissions.write(place, submissions.submission(LESSON, answers(kind)), f"{ASSIGNMENT}.ipynb")
+    return class_
+
+
+def assert_expected(marked, class_):
+    """Every mark and every hint is the one that the student's kind must get."""
+    assert [result["student"] for result in marked] == sorted(class_)
+    for result in marked:
+        kind = class_[result["student"]]
+        for question in result["questions"]:
+            where = result["student"], kind, question
+            if kind == "blank":
+                assert (question["earned"], question["state"]) == (0, "blank"), where
+            elif kind[0] == question["id"]:
+                assert question["earned"] < question["points"], where
+                assert question["hint"] == questions.question(kind[0]).mistakes[kind[1]].hint, where
+            else:
+                assert (question["earned"], question["hint"]) == (question["points"], ""), where
+
+
+def timed(name, class_, folder, **how):
+    """Grade the class in one way; returns the marks, and says how long that took."""
+    started = time.perf_counter()
+    marked = runs.grade_all(folder / "submitted", LESSON, folder / name, **how)
+    seconds = time.perf_counter() - started
+    assert_expected(marked, class_)
+    alone = sum(result["seconds"] for result in marked) / len(marked)
+    print(f"{name:24} {seconds / len(marked):6.2f} s per submission of {len(marked)} ({seconds:.0f} s with gradebook "
+          f"and reports; {alone:.2f} s in the grading of one)", flush=True)
+    return [{key: result[key] for key in ("student", "questions", "written", "flags")} for result in marked]
+
+
+def same_secret(folder, name):
+    (folder / name).mkdir()
+    shutil.copy(folder / "one worker" / "run.json", folder / name)
+
+
+def on_dask(class_, folder, name):
+    """Two worker processes; the first is killed when half of the class is graded."""
+    from distributed import LocalCluster
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
+        victim = cluster.workers[0].pid
+        killer = threading.Thread(target=kill_half_way, args=(victim, folder / name, len(class_)), daemon=True)
+        killer.start()
+        marked = timed(name, class_, folder, scheduler=cluster.scheduler_address)
+        assert not killer.is_alive(), "no worker was killed"
+    return marked
+
+
+def kill_half_way(pid, results, count):
+    while len(list(results.glob("marks/*.json"))) < count // 2:
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+
+
+def copy_renamed(notebook, folder):
+    """A copy of a notebook with the grade ids that nbgrader's schema allows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(gradebook.renamed(nbformat.read(notebook, as_version=4)), folder / notebook.name)
+
+
+def autograde(folder, students):
+    """Seconds that `nbgrader autograde` takes for each of some submissions, in a course of its own."""
+    course = folder / "stock"
+    copy_renamed(lessons.path(LESSON), course / "source" / ASSIGNMENT)
+    for student in students:
+        place = Path(student, ASSIGNMENT)
+        copy_renamed(folder / "submitted" / place / f"{ASSIGNMENT}.ipynb", course / "submitted" / place)
+    beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    for command in ("generate_assignment", "autograde"):
+        started = time.perf_counter()
+        with open(folder / f"{command}.log", "w") as log:
+            subprocess.run([sys.executable, "-m", "nbgrader", command, ASSIGNMENT], cwd=course, stdout=log, stderr=log,
+                           env=os.environ | {"PATH": beside}, check=True)
+    return (time.perf_counter() - started) / len(students)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--autograde", type=int, default=3, help="how many of them nbgrader grades; 0 for none")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        class_ = hand_in(folder / "submitted", options.count, options.seed)
+        one = timed("one worker", class_, folder)
+        same_secret(folder, "two workers")
+        assert timed("two workers", class_, folder, workers=2) == one
+        same_secret(folder, "dask, one of two killed")
+        assert on_dask(class_, folder, "dask, one of two killed") == one
+        print(f"the same marks from all three, as expected for {len(KINDS)} kinds of submissions")
+        if options.autograde:
+            seconds = autograde(folder, sorted(class_)[:options.autograde])
+            print(f"{'nbgrader autograde':24} {seconds:6.2f} s per submission of {options.autograde}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Grading of submissions: answers cross the sandbox's boundary, never verdicts."""

@@ -1,0 +1,69 @@
+"""The copy of lecturekit that an answer sees: no course/, and no body of what the question asks for."""
+
+import ast
+import py_compile
+import shutil
+import tempfile
+from pathlib import Path
+
+import lecturekit
+
+PACKAGE = Path(lecturekit.__file__).resolve().parent
+COURSE = "lecturekit.course"
+
+
+def make(asked, folder):
+    """Write the grading copy for a question to `folder`/lecturekit, compiled, and never half there."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        copy = Path(temporary) / "copy" / "lecturekit"
+        copy.mkdir(parents=True)
+        for path in sorted(set(PACKAGE.glob("*.py")) - {PACKAGE / "__main__.py"}):
+            target = copy / path.name
+            target.write_text(without_answers(path.read_text(), path.stem, asked))
+            py_compile.compile(str(target), dfile=f"/course/lecturekit/{path.name}", doraise=True)
+        copy.parent.chmod(0o755)
+        if not folder.exists():
+            shutil.move(copy.parent, folder)
+
+
+def without_answers(source, module, asked):
+    """The source of a module with the bodies replaced of what `asked` forbids, of its reference, and of all checks."""
+    tree = ast.parse(source)
+    if _imports_course(tree):
+        tree.body = [_hollow(node, "return None") for node in tree.body if isinstance(node, ast.FunctionDef)]
+        return ast.unparse(tree)
+    hidden = {*asked.forbidden, *_reference_in(module, asked)}
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in hidden]
+    for node in found:
+        _hollow(node, f"raise RuntimeError('{module}.{node.name} is not there: write it yourself')")
+    return ast.unparse(tree) if found else source
+
+
+def reference_name(asked):
+    """(module, name) of the package's own function that a question asks for, or None if the course alone has it."""
+    owner, name = asked.reference.__module__, asked.reference.__name__
+    outside = owner.startswith("lecturekit.") and not owner.startswith(COURSE)
+    return (owner.rpartition(".")[2], name) if outside else None
+
+
+def _reference_in(module, asked):
+    found = reference_name(asked)
+    return [found[1]] if found and found[0] == module else []
+
+
+def _imports_course(tree):
+    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = [getattr(node, "module", None) or alias.name for node in imports for alias in node.names]
+    return any(name.startswith(COURSE) for name in names)
+
+
+def _hollow(function, statement):
+    function.body = ast.parse(statement).body
+    function.decorator_list, function.returns = [], None
+    function.args.defaults, function.args.kw_defaults = [_none() for _ in function.args.defaults], [
+        default and _none() for default in function.args.kw_defaults]
+    return function
+
+
+def _none():
+    return ast.Constant(None)

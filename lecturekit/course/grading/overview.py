@@ -1,0 +1,97 @@
+"""What the results of a class say together: each student's row, each question's difficulty, what deserves a look."""
+
+from collections import Counter, defaultdict
+from statistics import mean, median
+
+FULL, PARTLY, NONE = "full marks", "some points", "no points"
+OUTCOMES = (FULL, PARTLY, NONE, "blank", "missing", "failed", "killed", "refused")
+
+
+def rows(marked, columns, points):
+    """A row for each result: points by question from the gradebook, None where they wait for the teacher; their sum."""
+    return [_row(result, columns, points.get(result["student"], {})) for result in marked]
+
+
+def _row(result, columns, own):
+    handed_in = bool(result["sha256"])
+    scores = {column: own.get(column, own.get(f"{column}-check", 0)) if handed_in else 0 for column in columns}
+    return {"student": result["student"], "handed_in": handed_in, "points": scores, "flags": result["flags"],
+            "total": sum(filter(None, scores.values())), "max": sum(columns.values()),
+            "waiting": [column for column, score in scores.items() if score is None]}
+
+
+def of_class(marked, rows, columns):
+    """What the teacher's page shows beside the rows."""
+    totals = [row["total"] for row in rows if row["handed_in"]]
+    handed_in = [result for result in marked if result["sha256"]]
+    return {"figures": {"mean": mean(totals or [0]), "median": median(totals or [0]), "handed_in": len(totals),
+                        "waiting": sum(bool(row["waiting"]) for row in rows),
+                        "seconds": mean([result["seconds"] for result in handed_in] or [0])},
+            "questions": sorted(difficulty(handed_in), key=lambda question: question["share"]),
+            "flagged": flagged(marked), "alike": alike(handed_in), "files": same_files(handed_in)}
+
+
+def difficulty(handed_in):
+    """For each question: the share of points earned, how many students had which outcome, the commonest hints."""
+    by_question = defaultdict(list)
+    for result in handed_in:
+        for question in result["questions"]:
+            by_question[question["id"]].append(question)
+    return [{"id": name, "share": mean(q["earned"] / q["points"] for q in answers), "count": len(answers),
+             "outcomes": _counted(outcome(q) for q in answers),
+             "hints": Counter(q["hint"] for q in answers if q["hint"]).most_common(3)}
+            for name, answers in by_question.items()]
+
+
+def outcome(question):
+    """How a question went: its state, or for an answer how much of the points it earned."""
+    if question["state"] != "answered":
+        return question["state"]
+    return FULL if question["earned"] >= question["points"] else PARTLY if question["earned"] > 0 else NONE
+
+
+def _counted(outcomes):
+    counts = Counter(outcomes)
+    return [(name, counts[name]) for name in OUTCOMES if counts[name]]
+
+
+def flagged(marked):
+    """[(flag, its students)], the rarest first."""
+    return _groups((flag, result["student"]) for result in marked for flag in set(result["flags"]))
+
+
+def alike(handed_in):
+    """Groups of students with the same answers, by the hash of their normalised source.
+
+    The more of these are wrong the earlier in the list, for the right one is often written alike; then small groups.
+    """
+    verdicts = {(q["id"], q["answer_sha256"]): outcome(q) for result in handed_in for q in result["questions"]}
+    groups = _groups(((q["id"], q["answer_sha256"]), result["student"])
+                     for result in handed_in for q in result["questions"] if q["answer_sha256"])
+    shared = defaultdict(list)
+    for key, students in groups:
+        if len(students) > 1:
+            shared[tuple(students)].append((key[0], verdicts[key]))
+    found = [{"students": list(students), "answers": sorted(answers)} for students, answers in shared.items()]
+    return sorted(found, key=lambda g: (-sum(verdict != FULL for _, verdict in g["answers"]), len(g["students"])))
+
+
+def by_outcome(cases):
+    """[(ok, difference, numbers of the cases)]: cases that went alike in one entry, in the order of the first."""
+    groups = defaultdict(list)
+    for number, case in enumerate(cases, 1):
+        groups[case["ok"], case["difference"]].append(number)
+    return [(ok, difference, numbers) for (ok, difference), numbers in groups.items()]
+
+
+def same_files(handed_in):
+    """Groups that handed in the same file, byte by byte."""
+    groups = _groups((result["sha256"], result["student"]) for result in handed_in)
+    return [students for _, students in groups if len(students) > 1]
+
+
+def _groups(pairs):
+    groups = defaultdict(list)
+    for key, student in pairs:
+        groups[key].append(student)
+    return sorted(((key, sorted(students)) for key, students in groups.items()), key=lambda g: (len(g[1]), g[0]))

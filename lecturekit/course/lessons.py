@@ -1,0 +1,52 @@
+"""The lessons' notebook files: where they lie, how they are read, how a file made from one is written."""
+
+import os
+from pathlib import Path
+
+import nbformat
+
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+def paths():
+    """{number: path} of every lesson: {"01": .../01_filters.ipynb, ...}."""
+    found = {path.name[:2]: path for path in sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))}
+    if not found:
+        raise FileNotFoundError(f"No lessons in {FOLDER}. Run this from a clone of the course's repository.")
+    return found
+
+
+def numbered(number):
+    """The number of a lesson as its file has it: 3, "3" and "03" are all "03"."""
+    known = paths()
+    wanted = str(number).zfill(2)
+    if wanted not in known:
+        raise ValueError(f"lesson: got {number!r}. It takes one of: {', '.join(known)}.")
+    return wanted
+
+
+def chosen(numbers=None):
+    """The numbers of these lessons as their files have them; of every lesson by default."""
+    return [numbered(number) for number in numbers or paths()]
+
+
+def path(number):
+    return paths()[numbered(number)]
+
+
+def read(number):
+    """The lesson as a NotebookNode."""
+    return nbformat.read(path(number), as_version=4)
+
+
+def write(path, text):
+    """Write a text file whole: it appears under its name only when it is complete."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,102 @@
+"""A reveal.js deck of a lesson: one HTML file that holds all it needs, so that it opens from disk with no network."""
+
+import base64
+import re
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+
+from nbconvert.exporters import TemplateExporter
+from nbconvert.filters import Highlight2HTML
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+from lecturekit.course import deck, lessons, student
+
+ASSETS = Path(__file__).parent / "slides_assets"
+URL = re.compile(r"url\(([^)]+\.woff2)\)")
+OTHER_FONTS = re.compile(r",\s*url\([^)]*\)\s*format\(\"(?:woff|truetype)\"\)")
+
+
+def build(numbers=None, folder=Path("build/slides")):
+    """Write the decks of lessons (all by default) into `folder`; returns their paths."""
+    return [lessons.write(Path(folder) / f"{lessons.path(number).stem}.html",
+                          html(lessons.read(number), lessons.path(number)))
+            for number in lessons.chosen(numbers)]
+
+
+def html(notebook, path):
+    """The deck of a lesson (a NotebookNode read from `path`)."""
+    stubs = {cell.id: cell.source for cell in student.without_solutions(notebook).cells}
+    slides = deck.sections(notebook, stubs, path.name)
+    resources = {"sections": slides, "title": slides[0][0].title, "count": sum(map(len, slides)),
+                 "formulas": any("$" in slide.text + "".join(slide.notes) for section in slides for slide in section),
+                 "metadata": {"path": str(path.parent)}}
+    return DeckExporter().from_notebook_node(notebook, resources)[0]
+
+
+class DeckExporter(TemplateExporter):
+    """nbconvert with this course's template; the slides stand in `resources`."""
+
+    file_extension = ".html"
+    output_mimetype = "text/html"
+
+    def __init__(self, **settings):
+        super().__init__(template_name="lecture", extra_template_basedirs=[str(ASSETS)], **settings)
+
+    def from_notebook_node(self, nb, resources=None, **settings):
+        markdown = _Markdown(resources["metadata"]["path"])
+        for name, function in (("markdown", markdown), ("heading", markdown.heading), ("python", python),
+                               ("lines", _lines), ("asset", asset)):
+            self.register_filter(name, function)
+        return super().from_notebook_node(nb, resources, **settings)
+
+
+class _Markdown:
+    """A filter from Markdown to HTML, with the formulas marked for KaTeX."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, source):
+        renderer = _Renderer(escape=False, embed_images=True, exclude_anchor_links=True, path=self.folder)
+        return MarkdownWithMath(renderer=renderer).render(source)
+
+    def heading(self, source):
+        return re.sub(r"</?h1[^>]*>", "", self(f"# {source}")).strip()
+
+
+class _Renderer(IPythonRenderer):
+    def inline_math(self, body):
+        return f'<span class="math">{self.escape_html(body)}</span>'
+
+    def block_math(self, body):
+        return f'<span class="math display">{self.escape_html(body)}</span>'
+
+
+def python(source):
+    """Python as HTML, each line an element of its own: a long one is wrapped and hangs by the indentation."""
+    coloured = Highlight2HTML(pygments_lexer="python")(source, language="python")
+    body = re.search(r"<pre>(.*)</pre>", coloured, re.S)[1].replace("<span></span>", "", 1).rstrip("\n")
+    return _as_lines(body)
+
+
+def _lines(text):
+    return _as_lines(escape(text, quote=False))
+
+
+def _as_lines(markup):
+    return "".join(f'<span class="line">{line or " "}</span>' for line in markup.split("\n"))
+
+
+@lru_cache
+def asset(name):
+    """A vendored file as text for the page: the fonts of a style sheet inside it, no closing tag in a script."""
+    path = ASSETS / name
+    text = OTHER_FONTS.sub("", path.read_text(encoding="utf-8"))
+    if path.suffix == ".css":
+        return URL.sub(lambda match: f"url({_data_uri(path.parent / match[1])})", text)
+    return text.replace("</script", "<\\/script")
+
+
+def _data_uri(path):
+    return f"data:font/woff2;base64,{base64.b64encode(path.read_bytes()).decode()}"

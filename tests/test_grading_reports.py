@@ -1,0 +1,275 @@
+"""What a graded class leads to: nbgrader's gradebook, grades.csv, feedback pages, the teacher's page."""
+
+import csv
+import hashlib
+import json
+import re
+import shutil
+
+import graders
+import nbformat
+import pytest
+
+from lecturekit.course.grading import gradebook, overview, reports
+from lecturekit.course.student import student_copy
+
+LESSON, ASSIGNMENT = "03", "03_occlusion"
+EVIL = "<script>alert(1)</script>\x1b[31m<img src=x onerror=alert(2)> [look](javascript:alert(3))"
+ANSWERS = {
+    "s001": {"03.1": "right", "03.2": "right", "03.3": "right", "written": "A square of grey."},
+    "s002": {"03.1": "wrong", "03.2": "right", "written": "One | of & two\n\n$x < y$"},
+    "s003": {"03.1": "wrong", "03.2": EVIL, "03.3": "right", "written": EVIL, "flags": [EVIL]},
+    "s004": {"03.1": "right", "03.2": "right", "03.3": "right"},
+}
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    """The results of four students; a fifth handed in nothing."""
+    folder = tmp_path_factory.mktemp("in")
+    results = []
+    for student, answers in ANSWERS.items():
+        path = folder / f"{student}.ipynb"
+        path.write_text(json.dumps({"answers": answers, "student": student}))
+        results.append(graders.instantly(path, LESSON, 5 * 7, student))
+    missing = [{**q, "earned": 0, "state": "missing", "cases": [], "hint": "", "answer_sha256": ""}
+               for q in results[0]["questions"]]
+    return [*results, {**results[0], "student": "s005", "sha256": "", "questions": missing, "written": []}]
+
+
+def sources():
+    """What each student wrote, by grade id."""
+    return {student: {"03.1": f"def spans(length, window, stride):\n    return {answers['03.1']!r}",
+                      **({"03.4": answers["written"]} if "written" in answers else {})}
+            for student, answers in ANSWERS.items()}
+
+
+@pytest.fixture
+def own_course(course, tmp_path):
+    """A copy of the course folder for a test that changes it."""
+    return shutil.copytree(course, tmp_path / "course")
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory, marked):
+    """A course folder with all of it."""
+    folder = tmp_path_factory.mktemp("course")
+    gradebook.enter(folder, LESSON, student_copy(LESSON), marked, sources())
+    report(folder, marked)
+    return folder
+
+
+def report(folder, marked):
+    reports.write_all(folder, LESSON, marked, gradebook.points(folder, LESSON), gradebook.comments(folder, LESSON),
+                      {EVIL: "not a student's name"})
+
+
+def grades(folder, student):
+    from nbgrader.api import Gradebook
+    with Gradebook(gradebook.url(folder)) as book:
+        submitted = book.find_submission_notebook(ASSIGNMENT, ASSIGNMENT, student)
+        return {grade.name.replace("-", ".", 1): (grade.auto_score, grade.manual_score, grade.needs_manual_grade)
+                for grade in submitted.grades}
+
+
+def mark_by_hand(folder, student, score, comment):
+    """What formgrader does when the teacher marks the written answer."""
+    from nbgrader.api import Gradebook
+    with Gradebook(gradebook.url(folder)) as book:
+        grade = book.find_grade("03-4", ASSIGNMENT, ASSIGNMENT, student)
+        grade.manual_score, grade.needs_manual_grade = score, False
+        book.find_comment("03-4", ASSIGNMENT, ASSIGNMENT, student).manual_comment = comment
+        book.db.commit()
+
+
+def page(folder, student):
+    return (folder / "feedback" / student / ASSIGNMENT / f"{ASSIGNMENT}.html").read_text()
+
+
+def table(folder):
+    with open(folder / "grades.csv", newline="") as file:
+        return {row["id"]: row for row in csv.DictReader(file)}
+
+
+# the gradebook
+
+def test_the_gradebook_holds_the_marks(course, marked):
+    for result in marked[:4]:
+        own = grades(course, result["student"])
+        assert {name: own[name][0] for name in own if name != "03.4"} == {
+            f"{q['id']}-check": q["earned"] for q in result["questions"]}
+        assert not any(own[f"{q['id']}-check"][2] for q in result["questions"])
+
+
+def test_a_written_answer_waits_for_the_teacher_and_a_blank_one_does_not(course):
+    assert grades(course, "s001")["03.4"] == (None, None, True) and grades(course, "s004")["03.4"] == (0, None, False)
+
+
+def test_a_student_without_a_submission_is_known_to_the_gradebook(course):
+    from nbgrader.api import Gradebook
+    with Gradebook(gradebook.url(course)) as book:
+        assert [s.id for s in book.students] == ["s001", "s002", "s003", "s004", "s005"]
+        assert len(book.assignment_submissions(ASSIGNMENT)) == 4
+        assert book.find_assignment(ASSIGNMENT).max_score == 20
+
+
+def test_formgrader_finds_our_copy_with_the_students_answers_and_no_outputs(course):
+    notebook = nbformat.read(course / "autograded" / "s002" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", as_version=4)
+    marked = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
+    by_id = {cell.metadata.nbgrader.grade_id.replace("-", ".", 1): cell for cell in marked}
+    assert by_id["03.1"].source == sources()["s002"]["03.1"]
+    assert "NotImplementedError" in by_id["03.2"].source and 'check("03.2"' in by_id["03.2-check"].source
+    assert all(re.fullmatch(r"[\w-]+", cell.metadata.nbgrader.grade_id) for cell in marked)   # as jQuery takes them
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    assert "BEGIN SOLUTION" not in json.dumps(notebook)
+
+
+def test_formgrader_draws_no_html_of_a_student(course):
+    from nbconvert import HTMLExporter
+    path = course / "autograded" / "s003" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    html, _ = HTMLExporter(template_name="classic").from_filename(str(path))
+    assert "alert(1)" in html and "<script>alert(1)" not in html and "<img src=x" not in html
+    assert "href=\"javascript" not in html and "href='javascript" not in html
+
+
+def test_a_rerun_updates_and_keeps_what_the_teacher_did(own_course, marked):
+    first = [dict(marked[0])]
+    mark_by_hand(own_course, "s001", 4, "Well seen.")
+    gradebook.enter(own_course, LESSON, student_copy(LESSON), first, sources())
+    assert grades(own_course, "s001")["03.4"] == (None, 4, False)
+    again = {**first[0], "questions": [{**q, "earned": 1} for q in first[0]["questions"]]}
+    gradebook.enter(own_course, LESSON, student_copy(LESSON), [again], {"s001": {"03.4": "Another text."}})
+    own = grades(own_course, "s001")
+    assert own["03.4"] == (None, 4, True) and [own[f"03.{n}-check"][0] for n in (1, 2, 3)] == [1, 1, 1]
+    assert len(own) == 4
+
+
+def test_marks_given_by_hand_reach_nbgraders_export_and_our_reports(own_course, tmp_path, marked):
+    from nbgrader.plugins import CsvExportPlugin
+    assert table(own_course)["s001"]["03.4"] == "" and "still to be marked" in page(own_course, "s001")
+    mark_by_hand(own_course, "s001", 4, "Well seen.")
+    report(own_course, marked)
+    with gradebook.opened(own_course) as book:
+        CsvExportPlugin(to=str(tmp_path / "nbgrader.csv")).export(book)
+    with open(tmp_path / "nbgrader.csv", newline="") as file:
+        exported = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
+    assert exported == {student: float(row["total"]) for student, row in table(own_course).items()}
+    assert table(own_course)["s001"]["03.4"] == "4.0"
+    assert exported["s001"] == sum(q["earned"] for q in marked[0]["questions"]) + 4
+    assert "Well seen." in page(own_course, "s001") and "still to be marked" not in page(own_course, "s001")
+
+
+WORDS = ["[a](javascript:x)", "[a][b]\n\n[b]: javascript:x", "<javascript:x>", "![a](javascript:x)",
+         "[a](<javascript:x>)", "<a href='javascript:x'>a</a>", "<b onclick=x>b</b>", "[a]\n\n  [a]:\n javascript:x"]
+
+
+@pytest.mark.parametrize("text", WORDS)
+def test_an_answer_in_words_links_nowhere(text):
+    from nbconvert.filters import markdown2html
+    assert not re.search("<(a|img|b|script)[ >]", markdown2html(gradebook.harmless(text)))
+    assert "<em>seen</em>" in markdown2html(gradebook.harmless("*seen*"))
+
+
+# grades.csv
+
+def test_the_csv_holds_every_student_with_points_total_and_maximum(course, marked):
+    rows = table(course)
+    assert list(rows) == ["s001", "s002", "s003", "s004", "s005"]
+    assert rows["s002"] == {"id": "s002", "03.1": "2.5", "03.2": "5.0", "03.3": "0.0", "03.4": "", "total": "7.5",
+                            "max": "20"}
+    assert rows["s005"]["total"] == "0" and rows["s005"]["03.4"] == "0"
+
+
+@pytest.mark.parametrize("start", "=+-@\t\r")
+def test_no_field_of_the_csv_is_a_formula(start):
+    row = {"student": f"{start}cmd|' /C calc'!A0", "points": {"03.1": 1}, "total": 1, "max": 5}
+    text = reports.as_csv([row], {"03.1": 5})
+    assert list(csv.reader(text.splitlines(keepends=True)))[1][0].startswith("'")
+
+
+# pages
+
+def test_a_feedback_page_says_which_inputs_failed_and_why(course):
+    html = page(course, "s002")
+    assert "for wrong: differs" in html and "as it should be" in html
+    assert "Starts are 0, <code>stride</code>" in html and "One | of &amp; two" in html
+
+
+def test_no_page_echoes_html_or_terminal_escapes(course):
+    for html in (page(course, "s003"), (course / "class.html").read_text()):
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x" in html
+        assert "<script" not in html and "<img src=x" not in html and "\x1b" not in html and "[31m" not in html
+
+
+def test_pages_forbid_scripts_and_load_nothing(course):
+    for html in (page(course, "s001"), (course / "class.html").read_text()):
+        assert "default-src &#39;none&#39;" in html or "default-src 'none'" in html
+        assert "http:" not in html and "https:" not in html and "<script" not in html and "<link" not in html
+
+
+def test_a_feedback_page_speaks_of_no_other_student_and_of_no_flag(course):
+    html = page(course, "s003")
+    assert not any(other in html for other in ("s001", "s002", "s004")) and "flag" not in html
+
+
+@pytest.mark.parametrize("text, seen", [("a\x1b[1;31mb\x1b[0m", "ab"), ("\x1b]0;title\x07x", "x"),
+                                        ("a\x00b\x9bc", "abc"), ("x\u202ey\ud800", "xy"),
+                                        ("l\n\tm", "l\n\tm"), ("\x1bPq#0\x1b\\z", "z")])
+def test_control_characters_are_taken_out(text, seen):
+    assert reports.clean(text) == seen
+
+
+def test_long_texts_are_cut():
+    assert len(reports.clean("x" * 10 ** 6)) < 5000
+
+
+# the class
+
+def result(student, *earned, sources=("a", "b"), state="answered", flags=()):
+    asked = [{"id": f"03.{i}", "points": 4, "earned": e, "state": state, "hint": "" if e == 4 else f"hint {e}",
+              "answer_sha256": s} for i, (e, s) in enumerate(zip(earned, sources), 1)]
+    return {"student": student, "sha256": hashlib.sha256(student[:2].encode()).hexdigest(), "flags": list(flags),
+            "seconds": 1.0, "questions": asked, "written": []}
+
+
+def test_questions_are_listed_by_difficulty_with_their_commonest_hints():
+    first, second = overview.difficulty([result("a", 4, 0), result("b", 4, 2), result("c", 2, 0)])
+    assert first["share"] == pytest.approx(10 / 12) and second["share"] == pytest.approx(2 / 12)
+    assert second["outcomes"] == [("some points", 1), ("no points", 2)] and second["hints"][0] == ("hint 0", 2)
+
+
+def test_outcomes_name_states_and_shares_of_points():
+    outcomes = [overview.outcome(result("a", earned)["questions"][0]) for earned in (4, 1, 0)]
+    assert outcomes == ["full marks", "some points", "no points"]
+    assert overview.outcome(result("a", 0, state="killed")["questions"][0]) == "killed"
+
+
+def test_same_answers_are_grouped_wrong_ones_first_and_blank_ones_never():
+    groups = overview.alike([result("a", 4, 0, sources=("x", "w")), result("b", 4, 0, sources=("x", "w")),
+                             result("c", 4, 0, sources=("x", "")), result("d", 1, 0, sources=("y", ""))])
+    assert [(g["students"], g["answers"]) for g in groups] == [
+        (["a", "b"], [("03.2", "no points")]), (["a", "b", "c"], [("03.1", "full marks")])]
+
+
+def test_two_who_share_more_wrong_answers_come_before_two_who_share_one():
+    groups = overview.alike([result("a", 0, 4, sources=("x", "r")), result("b", 0, 4, sources=("x", "s")),
+                             result("c", 0, 2, sources=("y", "w")), result("d", 0, 2, sources=("y", "w"))])
+    assert [g["students"] for g in groups] == [["c", "d"], ["a", "b"]]
+    assert groups[0]["answers"] == [("03.1", "no points"), ("03.2", "some points")]
+
+
+def test_inputs_that_went_alike_stand_in_one_line():
+    pairs = (True, ""), (False, "x"), (True, ""), (False, "y"), (False, "x")
+    cases = [{"ok": ok, "difference": text} for ok, text in pairs]
+    assert overview.by_outcome(cases) == [(True, "", [1, 3]), (False, "x", [2, 5]), (False, "y", [4])]
+
+
+def test_same_files_and_flags_are_grouped():
+    class_of_three = [result("aa1", 4, flags=["flood"]), result("aa2", 4, flags=["flood", "odd"]), result("bb1", 4)]
+    assert overview.same_files(class_of_three) == [["aa1", "aa2"]]
+    assert overview.flagged(class_of_three) == [("odd", ["aa2"]), ("flood", ["aa1", "aa2"])]
+
+
+def test_a_class_of_nobody_has_reports_too(tmp_path):
+    reports.write_all(tmp_path, LESSON, [], {}, {}, {})
+    assert "of 0 handed in" in (tmp_path / "class.html").read_text() and table(tmp_path) == {}
