@@ -20,11 +20,10 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-import nbformat
 import submissions
 
 from lecturekit.course import lessons, questions
-from lecturekit.course.grading import gradebook, runs
+from lecturekit.course.grading import runs
 
 LESSON = "03"
 ASSIGNMENT = lessons.path(LESSON).stem
@@ -103,19 +102,18 @@ def kill_half_way(pid, results, count):
     os.kill(pid, signal.SIGKILL)
 
 
-def copy_renamed(notebook, folder):
-    """A copy of a notebook with the grade ids that nbgrader's schema allows."""
+def copied(notebook, folder):
     folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(gradebook.renamed(nbformat.read(notebook, as_version=4)), folder / notebook.name)
+    shutil.copy(notebook, folder)
 
 
 def autograde(folder, students):
     """Seconds that `nbgrader autograde` takes for each of some submissions, in a course of its own."""
     course = folder / "stock"
-    copy_renamed(lessons.path(LESSON), course / "source" / ASSIGNMENT)
+    copied(lessons.path(LESSON), course / "source" / ASSIGNMENT)
     for student in students:
         place = Path(student, ASSIGNMENT)
-        copy_renamed(folder / "submitted" / place / f"{ASSIGNMENT}.ipynb", course / "submitted" / place)
+        copied(folder / "submitted" / place / f"{ASSIGNMENT}.ipynb", course / "submitted" / place)
     beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for command in ("generate_assignment", "autograde"):
         started = time.perf_counter()

@@ -19,7 +19,7 @@ def read(tmp_path):
 
 def marked(notebook, grade_id):
     """The cells of a notebook with a grade id."""
-    return [cell for cell in notebook["cells"] if cell["metadata"].get("nbgrader", {}).get("grade_id") == grade_id]
+    return [cell for cell in notebook["cells"] if cell["metadata"].get("nbgrader", {}).get("grade_id") == grade_id.replace(".", "-")]
 
 
 def test_answers_by_grade_id(read):
@@ -100,7 +100,7 @@ def test_changes_besides_the_answers_are_flagged_and_do_not_count(read):
     check = marked(notebook, "03.1-check")[0]
     check["source"], check["metadata"]["nbgrader"]["points"] = "pass", 5000
     marked(notebook, "03.2-check")[0]["source"] = "print('passed')"
-    notebook["cells"].append({**check, "metadata": {"nbgrader": {**check["metadata"]["nbgrader"], "grade_id": "03.9"}}})
+    notebook["cells"].append({**check, "metadata": {"nbgrader": {**check["metadata"]["nbgrader"], "grade_id": "03-9"}}})
     found = read(notebook)
     assert found.code == HONEST and found.flags == [
         "03.1-check: changed points", "03.2-check: a locked cell was changed",

@@ -17,8 +17,8 @@ def cells(number):
 
 
 def graded(number):
-    """{grade id: cell} of the cells that nbgrader knows."""
-    return {cell.metadata.nbgrader.grade_id: cell for cell in cells(number) if "nbgrader" in cell.metadata}
+    """{id of the question, of its check: cell} of the cells that nbgrader knows."""
+    return {cell.metadata.nbgrader.grade_id.replace("-", ".", 1): cell for cell in cells(number) if "nbgrader" in cell.metadata}
 
 
 @lessons

@@ -1,6 +1,5 @@
 """The student copies: no solution, no output, valid for nbgrader; they run from any folder, only the stubs unsolved."""
 
-import copy
 import re
 
 import nbformat
@@ -77,14 +76,9 @@ def test_is_valid_for_jupyter(number, copies):
 
 
 @every_lesson
-def test_is_valid_for_nbgrader_once_grade_ids_have_no_dot(number, copies):
-    """Its schema takes letters, digits, _ and - in an id; the gradebook writes 03-1 for 03.1."""
-    notebook = copy.deepcopy(copies[number])
-    for cell in notebook.cells:
-        if "nbgrader" in cell.metadata:
-            cell.metadata.nbgrader.grade_id = cell.metadata.nbgrader.grade_id.replace(".", "-")
-    MetadataValidator().validate_nb(notebook)
-    identifiers = [cell.metadata.nbgrader.grade_id for cell in notebook.cells if "nbgrader" in cell.metadata]
+def test_is_valid_for_nbgrader(number, copies):
+    MetadataValidator().validate_nb(copies[number])
+    identifiers = [cell.metadata.nbgrader.grade_id for cell in copies[number].cells if "nbgrader" in cell.metadata]
     assert len(set(identifiers)) == len(identifiers) == 7
 
 

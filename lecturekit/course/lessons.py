@@ -1,6 +1,7 @@
 """The lessons' notebook files: where they lie, how they are read, how a file made from one is written."""
 
 import os
+import re
 from pathlib import Path
 
 import nbformat
@@ -32,6 +33,11 @@ def chosen(numbers=None):
 
 def path(number):
     return paths()[numbered(number)]
+
+
+def identifier(grade_id):
+    """The id of a question from that of its cell, where nbgrader allows no dot: "03.1-check" for "03-1-check"."""
+    return re.sub(r"^(\d\d)-(\d+)", r"\1.\2", grade_id)
 
 
 def read(number):

@@ -13,7 +13,8 @@ from traitlets.config import Config
 from lecturekit.course import lessons
 
 STEPS = [getattr(preprocessors, name) for name in (   # the order of nbgrader's own generate_assignment
-    "LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests", "ClearMarkScheme", "ComputeChecksums")]
+    "LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests", "ClearMarkScheme", "ComputeChecksums",
+    "CheckCellMetadata")]
 SETTINGS = Config({"ClearSolutions": {"text_stub": "*Your answer here.*"}})
 GOES_ON = "raises-exception"
 PROGRESS = "## Your progress\n\nRun this cell whenever you like: it knows the checks since the kernel started."

@@ -44,13 +44,13 @@ def enter(course, lesson, released, marked, answers):
     assignment = lessons.path(lesson).stem
     with opened(course) as book:
         book.update_or_create_assignment(assignment)
-    _save_cells(course, assignment, renamed(released))
+    _save_cells(course, assignment, copy.deepcopy(released))
     with opened(course) as book:
         for result in marked:
             book.update_or_create_student(result["student"])
             if result["sha256"]:
                 own = answered(released, answers.get(result["student"], {}))
-                changed = _place(course, assignment, result["student"], renamed(own))
+                changed = _place(course, assignment, result["student"], own)
                 _enter_one(book, assignment, result, changed)
 
 
@@ -59,8 +59,8 @@ def answered(released, answers):
     own = copy.deepcopy(released)
     for cell in own.cells:
         about = cell.metadata.get("nbgrader", {})
-        if about.get("solution") and about["grade_id"] in answers:
-            source = answers[about["grade_id"]]
+        source = answers.get(lessons.identifier(about.get("grade_id", "")))
+        if about.get("solution") and source is not None:
             cell.source = source if cell.cell_type == "code" else harmless(source)
     return own
 
@@ -74,31 +74,14 @@ def harmless(markdown):
 def points(course, lesson):
     """{student: {grade id: points, or None where they wait for the teacher}}, the teacher's changes included."""
     return _each_cell(course, lesson, lambda notebook: {
-        _grade_id(grade.name): None if grade.manual_score is None and grade.auto_score is None else grade.score
+        lessons.identifier(grade.name): None if grade.manual_score is None and grade.auto_score is None else grade.score
         for grade in notebook.grades})
 
 
 def comments(course, lesson):
     """{student: {grade id: what the teacher wrote in formgrader}}."""
     return _each_cell(course, lesson, lambda notebook: {
-        _grade_id(comment.name): comment.manual_comment for comment in notebook.comments if comment.manual_comment})
-
-
-def _name(grade_id):
-    return grade_id.replace(".", "-")
-
-
-def _grade_id(name):
-    return name.replace("-", ".", 1)
-
-
-def renamed(notebook):
-    """A copy whose cells have the names that they have in the gradebook."""
-    notebook = copy.deepcopy(notebook)
-    for cell in notebook.cells:
-        if "nbgrader" in cell.metadata:
-            cell.metadata.nbgrader.grade_id = _name(cell.metadata.nbgrader.grade_id)
-    return notebook
+        lessons.identifier(comment.name): comment.manual_comment for comment in notebook.comments if comment.manual_comment})
 
 
 def _each_cell(course, lesson, read):
@@ -127,8 +110,8 @@ def _enter_one(book, assignment, result, changed):
     student = result["student"]
     book.update_or_create_submission(assignment, student)
     submitted = book.find_submission_notebook(assignment, assignment, student)
-    grades = {_grade_id(grade.name): grade for grade in submitted.grades}
-    comments = {_grade_id(comment.name): comment for comment in submitted.comments}
+    grades = {lessons.identifier(grade.name): grade for grade in submitted.grades}
+    comments = {lessons.identifier(comment.name): comment for comment in submitted.comments}
     for question in result["questions"]:
         _score(grades[f"{question['id']}-check"], question["earned"], changed)
         comments[question["id"]].auto_comment = "No response." if question["state"] == "blank" else question["hint"]

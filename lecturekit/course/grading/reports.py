@@ -48,7 +48,7 @@ def cells(lesson):
     notebook = lessons.read(lesson)
     about = [cell.metadata.get("nbgrader", {}) for cell in notebook.cells]
     heading = next(cell.source for cell in notebook.cells if cell.source.startswith("# "))
-    return ({a["grade_id"].removesuffix("-check"): a["points"] for a in about if a.get("grade")},
+    return ({lessons.identifier(a["grade_id"]).removesuffix("-check"): a["points"] for a in about if a.get("grade")},
             heading.splitlines()[0].removeprefix("# "))
 
 

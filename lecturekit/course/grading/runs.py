@@ -125,7 +125,7 @@ def _report(results, course, lesson, marked, found, refused):
 
 def _without_stubs(result, released):
     """The result, its answer in words "" where the text is still the one that students get."""
-    stubs = {(cell.metadata.nbgrader.grade_id, cell.source.strip()) for cell in released.cells
+    stubs = {(lessons.identifier(cell.metadata.nbgrader.grade_id), cell.source.strip()) for cell in released.cells
              if "nbgrader" in cell.metadata}
     return result | {"written": [answer | {"text": ""} if (answer["id"], answer["text"].strip()) in stubs else answer
                                  for answer in result["written"]]}

@@ -64,8 +64,9 @@ def written(lesson):
 
 
 def ours(lesson):
-    """{grade id: cell} of our own copy of the lesson."""
-    return {cell.metadata.nbgrader.grade_id: cell for cell in lessons.read(lesson).cells if "nbgrader" in cell.metadata}
+    """{id: cell} of our own copy of the lesson."""
+    return {lessons.identifier(cell.metadata.nbgrader.grade_id): cell for cell in lessons.read(lesson).cells
+            if "nbgrader" in cell.metadata}
 
 
 def setup(lesson):
@@ -102,7 +103,7 @@ def _cell(entry):
         source = "".join(part for part in source if isinstance(part, str))
     mark = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     mark = mark if isinstance(mark, dict) else {}
-    return Cell(str(entry.get("cell_type")), _text(source), _text(mark.get("grade_id")), mark.get("points"))
+    return Cell(str(entry.get("cell_type")), _text(source), lessons.identifier(_text(mark.get("grade_id"))), mark.get("points"))
 
 
 def _text(value):
