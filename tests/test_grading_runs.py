@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import graders
 import pytest
@@ -209,7 +210,8 @@ def test_workers_is_a_positive_number(workers, tmp_path):
 @pytest.fixture
 def cluster():
     from distributed import LocalCluster
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
+    with patch.dict(os.environ), LocalCluster(   # its nannies set OMP_NUM_THREADS=1 in this process, for good
+            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
         yield cluster
 
 
