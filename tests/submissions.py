@@ -3,7 +3,7 @@
 import copy
 import json
 
-from lecturekit.course import student
+from lecturekit.course import lessons, student
 
 HONEST = {
     "03.1": """
@@ -68,7 +68,7 @@ def submission(lesson="03", answers=None):
     """The student copy of a lesson as a dict, with `answers` {grade id: source} filled in; the rest stays blank."""
     notebook = json.loads(json.dumps(_student_copy(lesson)))
     for cell in notebook["cells"]:
-        grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id", "").replace("-", ".", 1)
+        grade_id = lessons.identifier(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
         if grade_id in (answers or {}):
             cell["source"] = answers[grade_id]
     return notebook

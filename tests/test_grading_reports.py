@@ -10,6 +10,7 @@ import graders
 import nbformat
 import pytest
 
+from lecturekit.course import lessons
 from lecturekit.course.grading import gradebook, overview, reports
 from lecturekit.course.student import student_copy
 
@@ -116,7 +117,7 @@ def test_a_student_without_a_submission_is_known_to_the_gradebook(course):
 def test_formgrader_finds_our_copy_with_the_students_answers_and_no_outputs(course):
     notebook = nbformat.read(course / "autograded" / "s002" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", as_version=4)
     marked = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
-    by_id = {cell.metadata.nbgrader.grade_id.replace("-", ".", 1): cell for cell in marked}
+    by_id = {lessons.identifier(cell.metadata.nbgrader.grade_id): cell for cell in marked}
     assert by_id["03.1"].source == sources()["s002"]["03.1"]
     assert "NotImplementedError" in by_id["03.2"].source and 'check("03.2"' in by_id["03.2-check"].source
     assert all(re.fullmatch(r"[\w-]+", cell.metadata.nbgrader.grade_id) for cell in marked)   # as jQuery takes them

@@ -123,7 +123,7 @@ def prepare(name, checkpoint):
     model = ARCHITECTURES[name]().to(memory_format=torch.channels_last)
     if recipe.start:
         model.load_state_dict(load(recipe.start).state_dict())
-    optimiser = torch.optim.SGD(model.parameters(), 0.05, 0.9, weight_decay=recipe.weight_decay, nesterov=True)
+    optimiser = torch.optim.SGD(model.parameters(), recipe.rate(0), 0.9, weight_decay=recipe.weight_decay, nesterov=True)
     if not checkpoint.exists():
         return model, optimiser, 0
     state = torch.load(checkpoint, weights_only=True)

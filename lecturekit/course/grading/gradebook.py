@@ -1,8 +1,7 @@
 """Marks in nbgrader's gradebook, and each submission where nbgrader's formgrader looks for it.
 
 A course folder is nbgrader's: gradebook.db, and autograded/STUDENT/ASSIGNMENT/NOTEBOOK.ipynb with our own copy of the
-lesson, the student's answers in it, nothing else of the student's. Cells are called 03-4 there instead of 03.4:
-nbgrader's schema and formgrader's scripts take no dot. nbgrader takes 3 s to import: done where needed.
+lesson, the student's answers in it, nothing else of the student's. nbgrader takes 3 s to import: done where needed.
 """
 
 import copy
@@ -81,7 +80,8 @@ def points(course, lesson):
 def comments(course, lesson):
     """{student: {grade id: what the teacher wrote in formgrader}}."""
     return _each_cell(course, lesson, lambda notebook: {
-        lessons.identifier(comment.name): comment.manual_comment for comment in notebook.comments if comment.manual_comment})
+        lessons.identifier(comment.name): comment.manual_comment
+        for comment in notebook.comments if comment.manual_comment})
 
 
 def _each_cell(course, lesson, read):
