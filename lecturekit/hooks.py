@@ -15,15 +15,19 @@ def record(model, names):
             model(images)
         activations["layer4"]   # (N,C,H,W), still connected to the graph
 
-    A name may be a string or a list; a layer that runs twice keeps its last output. The output is cloned, so that
-    an in-place layer behind it cannot overwrite it.
+    A name may be a string or a list; a layer that runs twice keeps its last output. The network goes on with a clone,
+    so that an in-place layer cannot overwrite what was recorded, and gradients can be taken there.
     """
     names = [names] if isinstance(names, str) else list(names)
     activations, handles = {}, []
 
     def keep(name):
         def hook(module, inputs, output):
-            activations[name] = output.clone()
+            if not isinstance(output, torch.Tensor):
+                raise ValueError(f"layer: got {name!r}, which gives a {type(output).__name__}. It takes a layer that "
+                                 "gives one tensor.")
+            activations[name] = output
+            return output.clone()
         return hook
 
     try:

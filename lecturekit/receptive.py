@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from lecturekit import hooks, validate
+from lecturekit.attribution import differentiate, reduced
 
 WINDOWS = ("conv2d", "max_pool2d", "max_pool2d_with_indices", "avg_pool2d")
 # Besides the pointwise operations these leave rows and columns where they are, if they leave H and W as they are ...
@@ -87,13 +88,14 @@ def stack(layers):
 def sensitivity(model, images, layer, row, col):
     """|d activation / d pixel| (N,H,W) of the unit (row, col), summed over the layer's channels and the colours."""
     validate.images(images)
-    with torch.enable_grad(), hooks.preserved(model):
-        model.eval()
-        images = images.detach().clone().requires_grad_()
-        maps = hooks.forward_to(model, images, layer)
+
+    def of_place(leaf, rows):
+        maps = hooks.forward_to(model, leaf, layer)
         if maps.ndim != 4 or not (0 <= row < maps.shape[2] and 0 <= col < maps.shape[3]):
             raise ValueError(f"row, col: got ({row}, {col}). The output of {layer} has shape {tuple(maps.shape)}.")
-        return torch.autograd.grad(maps[..., row, col].sum(), images)[0].abs().sum(1)
+        return maps[..., row, col].sum(1)
+
+    return reduced(differentiate(model, images, of_place)[1], "abs_sum")
 
 
 def support(model, layer, row, col, size=None, samples=4, seed=0):

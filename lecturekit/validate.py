@@ -41,9 +41,10 @@ def images(got, argument="images", in_range=True):
     return got
 
 
-def targets(got, count, classes, argument="target"):
+def targets(got, count, classes=None, argument="target"):
     """One class index for each of `count` images, from an int or a whole-number tensor: long (count,)."""
-    takes = f"It takes a class index from 0 to {classes - 1}, or a tensor of {count} of them."
+    upto = "" if classes is None else f" to {classes - 1}"
+    takes = f"It takes a class index from 0{upto}, or a tensor of {count} of them."
     try:
         tensor = torch.as_tensor(got)
     except (TypeError, ValueError, RuntimeError):
@@ -52,9 +53,25 @@ def targets(got, count, classes, argument="target"):
         raise TypeError(f"{argument}: got dtype {tensor.dtype}. {takes}")
     if tensor.ndim > 1 or (tensor.ndim == 1 and len(tensor) != count):
         raise ValueError(f"{argument}: got shape {tuple(tensor.shape)}. {takes}")
-    if tensor.numel() and (tensor.min() < 0 or tensor.max() >= classes):
+    if tensor.numel() and (tensor.min() < 0 or classes is not None and tensor.max() >= classes):
         raise ValueError(f"{argument}: got {tensor.tolist()}. {takes}")
     return tensor.long().expand(count)
+
+
+def maps(got, name):
+    """`got` if it is the output of a layer that has maps (N,C,h,w) of more than one place."""
+    if got.ndim != 4 or got.shape[2] * got.shape[3] < 2:
+        raise ValueError(f"layer: got {name!r}, whose output has shape {tuple(got.shape)}. "
+                         "It takes a layer with maps (N,C,h,w), before the pooling or flattening.")
+    return got
+
+
+def below(argument, got, limit):
+    """`got`, a whole number or a tensor of them, if all are from 0 to limit - 1."""
+    numbers = torch.as_tensor(got)
+    if numbers.is_floating_point() or numbers.numel() and (numbers.min() < 0 or numbers.max() >= limit):
+        raise ValueError(f"{argument}: got {numbers.tolist()}. It takes whole numbers from 0 to {limit - 1}.")
+    return got
 
 
 def layer(model, name, argument="layer"):

@@ -9,23 +9,7 @@ from torch import nn
 
 from lecturekit import attribution, models
 from lecturekit.attribution import class_scores, fill_picture, lime, occlusion, sliding_scores, spans
-
-
-def linear(channels=3, height=8, width=10, classes=4, seed=0):
-    """A linear model of images (C,H,W) and its weights (classes,C,H,W)."""
-    torch.manual_seed(seed)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, classes)).requires_grad_(False)
-    return model, model[1].weight.view(classes, channels, height, width)
-
-
-def golden():
-    """Golden net A, for images in [0,1]: arange(16) / 16 gives what arange(16) gives the original."""
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2, bias=False), nn.ReLU())
-    model.requires_grad_(False)
-    model[0].weight.fill_(16.0)
-    model[0].bias.copy_(torch.tensor([-50.0, -75.0]))
-    model[3].weight.copy_(torch.tensor([[1.0] * 5 + [-1.0] * 3, [1.0] * 8]))
-    return model.eval()
+from networks import golden, linear
 
 
 def reads(top, bottom, left, right):

@@ -1,9 +1,4 @@
-"""Where in the image does a score come from? Every method returns signed maps (N,H,W), one for each image.
-
-`target` is a class index, or a tensor with one for each image; `score` is "logit" or "probability". Parts of an image
-are hidden by a `fill`: a number or one per channel in [0,1], a picture (N,C,H,W), "mean" (the image's own mean colour)
-or "blur" (the image, blurred).
-"""
+"""Attribution by hiding parts of the picture: occlusion and LIME. Nothing but forward passes."""
 
 import math
 
@@ -12,10 +7,8 @@ from skimage.segmentation import slic
 from torchvision.transforms.functional import gaussian_blur
 from tqdm import tqdm
 
-from lecturekit import hooks, validate
-
-SCORES = ("logit", "probability")
-BATCH = 32   # images in one forward pass
+from lecturekit import validate
+from lecturekit.attribution.scores import BATCH, class_scores
 
 
 def occlusion(model, images, target, window=16, stride=8, fill=0.5, score="logit", batch=BATCH):
@@ -76,21 +69,6 @@ def superpixels(images, segments=40):
     labels = [torch.from_numpy(slic(image.permute(1, 2, 0).cpu().numpy(), segments, start_label=0)).long()
               for image in images]
     return torch.stack(labels) if labels else torch.zeros(0, *images.shape[2:]).long()
-
-
-@torch.no_grad()
-def class_scores(model, images, target, score="logit", batch=BATCH):
-    """The target's logit or probability for each image (N,C,H,W), in eval mode: (N,)."""
-    validate.images(images)
-    validate.one_of("score", score, SCORES)
-    validate.positive("batch", batch, whole=True)
-    with hooks.preserved(model):
-        model.eval()
-        chunks = images.split(batch) if len(images) else [images]
-        logits = torch.cat([model(chunk.contiguous(memory_format=torch.channels_last)) for chunk in chunks])   # faster
-    target = validate.targets(target, len(images), logits.shape[1]).to(logits.device)
-    scores = logits if score == "logit" else logits.softmax(1)
-    return scores.gather(1, target[:, None])[:, 0]
 
 
 def fill_picture(images, fill):

@@ -1,0 +1,133 @@
+"""Attribution by a backward pass: how would the score change, if a pixel moved a little?
+
+A gradient has three numbers for each pixel; `reduce` makes one of them: "max" (largest absolute value over the
+channels, Simonyan et al. 2014), "abs_sum" (sum of the absolute values) or "sum" (signed).
+"""
+
+import numpy as np
+import torch
+
+from lecturekit import hooks, rules, validate
+from lecturekit.attribution.perturbation import fill_picture
+from lecturekit.attribution.scores import BATCH, chosen
+
+REDUCTIONS = {
+    "max": lambda gradient: gradient.abs().amax(1),
+    "abs_sum": lambda gradient: gradient.abs().sum(1),
+    "sum": lambda gradient: gradient.sum(1),
+}
+
+
+def differentiate(model, images, score, layer=None, rule="gradient", batch=BATCH):
+    """The one step that all share: (values, gradients), the values of the images (N,C,H,W), or of the output of `layer`,
+    and the gradient of a score there, two tensors of one shape.
+
+    `score(images, rows)` runs the model on some rows of the images and gives a number for each. `rule`: what the
+    ReLUs pass back, a name of `rules.RULES` or a function. The model runs in eval mode and is left as it was.
+    """
+    validate.positive("batch", batch, whole=True)
+    rows = torch.arange(len(images))
+    with hooks.preserved(model), torch.enable_grad():
+        model.eval().requires_grad_(False)
+        parts = [_derivative(model, images[some], lambda leaf, some=some: score(leaf, some), layer, rule)
+                 for some in (rows.split(batch) if len(rows) else [rows])]
+    values, gradients = zip(*parts)
+    return torch.cat(values), torch.cat(gradients)
+
+
+def _derivative(model, images, score, layer, rule):
+    leaf = images.detach().clone().requires_grad_()
+    with rules.relu_rule(rule), hooks.record(model, layer or ()) as outputs:
+        total = score(leaf).sum()
+    at = leaf if layer is None else outputs.get(layer)
+    if at is None:
+        raise ValueError(f"layer: got {layer!r}, which the forward pass never reaches.")
+    if not total.requires_grad:
+        raise ValueError("model: the score does not depend on the images by differentiable operations.")
+    gradient, = torch.autograd.grad(total, at, allow_unused=True, materialize_grads=True)
+    return at.detach(), gradient
+
+
+def class_gradient(model, images, target, score="logit", layer=None, rule="gradient", batch=BATCH):
+    """`differentiate` for the score of a class: (values, gradients)."""
+    validate.images(images, in_range=False)   # noisy pictures may leave [0,1]
+    targets = validate.targets(target, len(images))
+
+    def of_class(leaf, rows):
+        return chosen(model(leaf), targets[rows], score)
+
+    return differentiate(model, images, of_class, layer, rule, batch)
+
+
+def gradient(model, images, target, score="logit", rule="gradient", batch=BATCH):
+    """The gradient of a class score at the pixels of images (N,C,H,W): (N,C,H,W)."""
+    validate.images(images)
+    return class_gradient(model, images, target, score, None, rule, batch)[1]
+
+
+def unit_gradient(model, images, layer, channel, rows, cols, rule="gradient", batch=BATCH):
+    """The gradient of one value of a layer's map, `channel` at rows (N,) and cols (N,), at the pixels: (N,C,H,W).
+
+    With rule "deconvnet" or "guided" the picture of what drives the unit (Springenberg et al. 2015, figure 3).
+    """
+    validate.images(images)
+    rows, cols = (torch.as_tensor(places).expand(len(images)) for places in (rows, cols))
+
+    def of_unit(leaf, some):
+        maps = validate.maps(hooks.forward_to(model, leaf, layer), layer)
+        for place in zip(("channel", "rows", "cols"), (channel, rows, cols), maps.shape[1:]):
+            validate.below(*place)
+        return maps[torch.arange(len(some)), channel, rows[some], cols[some]]
+
+    return differentiate(model, images, of_unit, None, rule, batch)[1]
+
+
+def saliency(model, images, target, reduce="max", score="logit", rule="gradient", batch=BATCH):
+    """How much the score changes with each pixel (Simonyan et al. 2014, section 3): maps (N,H,W)."""
+    return reduced(gradient(model, images, target, score, rule, batch), reduce)
+
+
+def reduced(gradients, reduce="max"):
+    """One number for each pixel, (N,H,W), of gradients (N,C,H,W): "max", "abs_sum" or "sum"."""
+    return REDUCTIONS[validate.one_of("reduce", reduce, REDUCTIONS)](gradients)
+
+
+def gradient_x_input(model, images, target, score="logit", rule="gradient", batch=BATCH):
+    """Gradient times pixel value, summed over the channels: maps (N,H,W) (Shrikumar et al. 2016).
+
+    The pixels count from black. For a network without biases the map sums to the score.
+    """
+    return (images * gradient(model, images, target, score, rule, batch)).sum(1)
+
+
+def smooth_grad(model, images, target, noise=0.15, samples=16, reduce="max", score="logit", rule="gradient", seed=0,
+                batch=BATCH):
+    """The mean gradient at `samples` noisy copies of each image (Smilkov et al. 2017), reduced: maps (N,H,W).
+
+    `noise`: the standard deviation, as a share of the image's range of values.
+    """
+    validate.images(images)
+    validate.positive("samples", samples, whole=True)
+    validate.positive("noise", noise)
+    generator = torch.Generator().manual_seed(seed)
+    spread = noise * (images.amax((1, 2, 3), True) - images.amin((1, 2, 3), True)) if len(images) else 0
+    total = torch.zeros_like(images)
+    for _ in range(samples):
+        noisy = images + spread * torch.randn(images.shape, generator=generator).to(images)
+        total += class_gradient(model, noisy, target, score, None, rule, batch)[1]
+    return reduced(total / samples, reduce)
+
+
+def integrated_gradients(model, images, target, fill=0.0, steps=32, score="logit", batch=BATCH):
+    """What each pixel contributes on the straight way from the fill to the image: maps (N,H,W).
+
+    The integral of the gradient along the way, times the difference (Sundararajan et al. 2017, equation 1), by
+    Gauss-Legendre quadrature. Completeness: a map sums to the score's difference between the image and the fill.
+    """
+    validate.positive("steps", steps, whole=True)
+    under = fill_picture(images, fill)
+    nodes, weights = np.polynomial.legendre.leggauss(steps)   # on [-1,1]
+    total = torch.zeros_like(images)
+    for node, weight in zip((nodes + 1) / 2, weights / 2):
+        total += weight * class_gradient(model, torch.lerp(under, images, node), target, score, None, "gradient", batch)[1]
+    return ((images - under) * total).sum(1)

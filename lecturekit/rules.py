@@ -1,0 +1,83 @@
+"""What a ReLU passes back: the rule that turns the gradient above it into the signal below it.
+
+A rule takes the ReLU's input and the signal from above, two tensors of one shape, and gives the signal to pass on
+(Springenberg et al. 2015, figure 1).
+"""
+
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from lecturekit import validate
+
+RULES = {
+    "gradient": lambda inputs, above: above * (inputs > 0),                        # backpropagation
+    "deconvnet": lambda inputs, above: above.clamp(min=0),                         # Zeiler and Fergus 2014
+    "guided": lambda inputs, above: above.clamp(min=0) * (inputs > 0),             # Springenberg et al. 2015
+}
+CLAMPS = ("clamp", "clamp_", "clamp_min", "clamp_min_")
+IN_PLACE = ("relu_", "clamp_", "clamp_min_")
+OTHERS = ("hardtanh", "gelu", "silu", "leaky_relu", "elu", "selu", "celu", "hardswish", "mish", "prelu", "rrelu",
+          "softplus", "_threshold")
+
+
+def relu_rule(rule):
+    """Within this context every ReLU of a forward pass will pass back what `rule` says: a name of RULES or a function.
+
+    It acts on the operation, not on modules: functional, reused and in-place ReLUs obey as well, and no hook is set.
+    Raises ValueError for a network with another rectifier (GELU, SiLU, ...) or with none.
+    """
+    if rule == "gradient":
+        return nullcontext()
+    return _obeying(rule if callable(rule) else RULES[validate.one_of("rule", rule, RULES)])
+
+
+@contextmanager
+def _obeying(rule):
+    with _ReluMode(rule) as mode:
+        yield
+    if not mode.met:
+        raise ValueError("rule: the network has no ReLU on the way that was asked for, so the rule changes nothing. "
+                         "It takes 'gradient' there.")
+
+
+class _ReluMode(TorchFunctionMode):
+    def __init__(self, rule):
+        super().__init__()
+        self.rule, self.met = rule, 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs, name = kwargs or {}, getattr(func, "__name__", "")
+        if name in OTHERS:
+            raise ValueError(f"rule: the network uses {name.strip('_')}. It takes a network whose only rectifier is ReLU.")
+        if not _rectifies(name, *args[1:], **kwargs):
+            return func(*args, **kwargs)
+        self.met += 1
+        inputs = args[0] if args else kwargs["input"]
+        if name not in IN_PLACE and not _in_place(*args[1:], **kwargs):
+            return _Rectify.apply(inputs, self.rule)
+        return inputs.copy_(_Rectify.apply(inputs.clone(), self.rule))
+
+
+def _rectifies(name, *args, **kwargs):
+    """Whether the operation is max(0, x): a ReLU, or a clamp at zero from below only."""
+    limits = [limit for limit in (*args, *kwargs.values()) if limit is not None]
+    lower_only = name.startswith("clamp_min") or len(args) < 2 and kwargs.get("max") is None
+    return name in ("relu", "relu_") or name in CLAMPS and lower_only and limits[:1] == [0] and not torch.is_tensor(limits[0])
+
+
+def _in_place(inplace=False, **_):
+    return inplace is True
+
+
+class _Rectify(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, inputs, rule):
+        ctx.save_for_backward(inputs)
+        ctx.rule = rule
+        return inputs.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, above):
+        return ctx.rule(*ctx.saved_tensors, above), None
