@@ -43,12 +43,13 @@ train: .venv/lab.stamp
 	uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	touch $@
 
-.venv/%.stamp: requirements-%.lock .venv/lab.stamp
-	$(INSTALL) -r requirements.lock -r $<
+.venv/%.stamp: requirements-%.lock .venv/lab.stamp   # grad-cam comes as source: the locked setuptools builds it
+	$(INSTALL) --no-binary grad-cam --no-build-isolation -r requirements.lock -r $<
 	touch $@
 
 # After a change of pyproject.toml. The locks of the extras hold only what requirements.lock does not.
-COMPILE = uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest --generate-hashes --only-binary :all: --no-header --no-annotate
+COMPILE = uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest --generate-hashes --no-header \
+	--no-annotate --only-binary :all: --no-binary grad-cam
 lock:
 	$(COMPILE) --output-file requirements.lock
 	for extra in test teach data; do $(COMPILE) --extra $$extra --constraint requirements.lock \

@@ -107,13 +107,19 @@ def _published(name, weights):
 
 
 @torch.no_grad()
-def randomised(model, seed=0):
-    """A copy of `model` with every weight drawn anew, as at the start of training."""
+def randomised(model, seed=0, layers=None):
+    """A copy of `model` with every weight drawn anew, as at the start of training.
+
+    `layers`: only those in these layers, by dotted name (one or a list); a container stands for all that it holds.
+    """
     model = copy.deepcopy(model)
+    names = [layers] if isinstance(layers, str) else layers
+    tops = [model] if names is None else [validate.layer(model, name, "layers") for name in names]
+    chosen = {module for top in tops for module in top.modules()}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for module in model.modules():
-            if hasattr(module, "reset_parameters"):
+            if module in chosen and hasattr(module, "reset_parameters"):
                 module.reset_parameters()
     return model
 

@@ -84,6 +84,19 @@ def test_randomised_is_a_copy():
     assert not twin.fc8.weight.requires_grad and twin.categories == model.categories and not twin.training
 
 
+@pytest.mark.parametrize("layers, expected", [
+    ("fc", {"fc"}), (["layer4", "layer4.0.conv1", "bn1"], {"layer4", "bn1"}), ([], set())])
+def test_randomised_layers_and_no_others(layers, expected):
+    model = models.load("resnet_s")
+    state, twin = model.state_dict(), models.randomised(model, layers=layers).state_dict()
+    assert {key.split(".")[0] for key in state if not torch.equal(state[key], twin[key])} == expected
+
+
+def test_randomised_names_the_layers_there_are():
+    with pytest.raises(ValueError, match="layers: got 'layer9'. Did you mean 'layer"):
+        models.randomised(models.load("resnet_s", weights="random"), layers=["fc", "layer9"])
+
+
 @pytest.mark.parametrize("name, expected", [
     ("resnet_s", ["relu1", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc"]),
     ("alexnet_s", ["relu1", "relu2", "relu5", "pool5", "fc6", "fc7", "fc8"]),
