@@ -12,7 +12,7 @@ import torchvision
 from PIL import Image
 
 from lecturekit import files, pixels, validate
-from lecturekit.models import TABLETOP
+from lecturekit.models import TABLETOP, category_index
 
 SPLITS = ("train", "test", "grid", "light", "scale", "object_colour", "background_colour",
           "two_objects", "cue_conflict")
@@ -53,6 +53,19 @@ class Tabletop:
         chosen = np.atleast_1d(np.arange(len(self))[index])
         return Tabletop(self.pixels[chosen], self.masks[chosen], self.labels[chosen],
                         tuple(self.samples[i] for i in chosen))
+
+
+def for_model(data, model, side=None):
+    """A Tabletop as a network takes it: images (N,3,side,side) in [0,1], masks (N,side,side), and the index of each
+    picture's category in the network's output (N,); for two objects masks (N,2,side,side) and indices (N,2).
+
+    `side` in px; by default the model's own.
+    """
+    side = side or model.image_size
+    masks = data.masks if data.masks.ndim == 4 else data.masks[:, None]
+    index = torch.tensor([category_index(model, name) for name in data.categories])
+    return (pixels.resize(data.images, side).clamp(0, 1),
+            (pixels.resize(masks.float(), side) > 0.5).reshape(*data.masks.shape[:-2], side, side), index[data.labels])
 
 
 @lru_cache(maxsize=4)

@@ -24,6 +24,18 @@ def energy_inside(maps, masks):
     return (evidence * masks).sum((1, 2)) / evidence.sum((1, 2))
 
 
+def discrimination(maps, own, other):
+    """Of the map's positive part on two objects, the share on its own, own / (own + other): (N,).
+
+    1 is perfect; a map that knows nothing of the class scores 0.5 on average over both classes of a picture, and one
+    with nothing positive on either object 0.5.
+    """
+    maps, own = _pairs(maps, own, "own")
+    evidence, other = maps.clamp(min=0), _pairs(maps, other, "other")[1]
+    on_own, on_other = ((evidence * mask).sum((1, 2)) for mask in (own, other))
+    return torch.where(on_own + on_other > 0, on_own / (on_own + on_other), 0.5)
+
+
 def iou(maps, masks, share=None):
     """Intersection over union of the mask and the map's highest pixels (N,): a `share` of them, or the mask's area."""
     maps, masks = _pairs(maps, masks)
@@ -79,7 +91,7 @@ def bootstrap(values, samples=1000, level=0.95, seed=0):
 def _curve(model, images, maps, target, steps, fill, score, batch, hide):
     validate.positive("steps", steps, whole=True)
     under = fill_picture(images, fill)
-    ranks = _ranks(_maps(maps, tuple(images[:, 0].shape)))   # 0 for the highest pixel
+    ranks = _ranks(validate.maps(maps, images[:, 0].shape))   # 0 for the highest pixel
     scores = []
     for step in range(steps + 1):
         chosen = (ranks < step / steps * ranks[0].numel() if len(ranks) else ranks.bool())[:, None]
@@ -94,21 +106,11 @@ def _ranks(maps):
     return order.argsort(dim=1).view_as(maps)
 
 
-def _pairs(maps, masks):
+def _pairs(maps, masks, argument="masks"):
     """Maps and masks, checked to be of one shape, with something in every mask."""
     if not isinstance(masks, torch.Tensor) or masks.dtype != torch.bool:
-        raise TypeError(f"masks: got {getattr(masks, 'dtype', type(masks).__name__)}. It takes a bool tensor (N,H,W).")
+        got = getattr(masks, "dtype", type(masks).__name__)
+        raise TypeError(f"{argument}: got {got}. It takes a bool tensor (N,H,W).")
     if not masks.any(2).any(1).all():
-        raise ValueError("masks: got one that is true nowhere. It takes masks with at least one pixel each.")
-    return _maps(maps, tuple(masks.shape)), masks
-
-
-def _maps(maps, shape):
-    takes = f"It takes a finite float tensor (N,H,W), here of shape {shape}."
-    if not isinstance(maps, torch.Tensor) or not maps.is_floating_point():
-        raise TypeError(f"maps: got {getattr(maps, 'dtype', type(maps).__name__)}. {takes}")
-    if tuple(maps.shape) != shape or len(shape) != 3:
-        raise ValueError(f"maps: got shape {tuple(maps.shape)}. {takes}")
-    if not torch.isfinite(maps).all():
-        raise ValueError(f"maps: got NaN or infinite values. {takes}")
-    return maps
+        raise ValueError(f"{argument}: got one that is true nowhere. It takes masks with at least one pixel each.")
+    return validate.maps(maps, masks.shape), masks

@@ -8,6 +8,7 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from lecturekit import validate
 
@@ -45,34 +46,50 @@ def grid(count, columns=8, size=1.5, aspect=1.0, titled=True):
     return figure, list(axes.flat)[:count]
 
 
-def images(pictures, titles=None, columns=8, size=1.5):
-    """Images (N,3,H,W) or (N,1,H,W) in [0,1], or a list of (C,H,W), on a grid."""
+def images(pictures, titles=None, columns=8, size=1.5, rows=None):
+    """Images (N,3,H,W) or (N,1,H,W) in [0,1], or a list of (C,H,W), on a grid; `rows` names its rows."""
     titles = titles if titles is not None else [""] * len(pictures)
     figure, axes = grid(len(pictures), columns, size, titled=any(titles))
     for ax, picture, title in zip(axes, pictures, titles):
         ax.imshow(_picture(picture), cmap="gray", vmin=0, vmax=1)
         ax.set_title(title)
+    _name_rows(axes, rows, columns)
     plt.show()
 
 
-def maps(values, titles=None, images=None, columns=8, size=1.5, signed=None, shared=False, label=""):
+def _coarser(values, cells):
+    """Maps (N,H,W) as means of squares of k x k pixels, the smallest k for which at most `cells` lie along a side."""
+    values = torch.as_tensor(values)
+    return F.avg_pool2d(values[None], math.ceil(max(values.shape[1:]) / cells), ceil_mode=True)[0]
+
+
+def _name_rows(axes, names, columns):
+    for ax, name in zip(axes[::columns], names or ()):
+        ax.set_ylabel(name)
+
+
+def maps(values, titles=None, images=None, columns=8, size=1.5, signed=None, shared=False, label="", clip=1.0,
+         cells=None, rows=None):
     """Maps (N,H,W), each over its picture in grey where `images` (N,3,H,W) are given.
 
     Signed maps (those with negative values, or signed=True) are red where positive and blue where negative, white
-    at zero; the scale is each map's own, or one for all with shared=True, which draws its colour bar.
+    at zero; the scale is each map's own, or one for all with shared=True, which draws its colour bar. It ends at the
+    quantile `clip` of the absolute values, so that a few extreme pixels need not leave the others dark. With `cells`,
+    fine maps are drawn as means of squares, at most so many along a side. `rows` names the rows of the grid.
     """
-    values = _numpy(values)
+    values = _numpy(values if cells is None else _coarser(values, cells))
     signed = bool((values < 0).any()) if signed is None else signed
     titles = titles if titles is not None else [""] * len(values)
     figure, axes = grid(len(values), columns, size, titled=any(titles))
     for i, (ax, value, title) in enumerate(zip(axes, values, titles)):
-        low, high = _limits(values if shared else value, signed)
+        low, high = _limits(values if shared else value, signed, clip)
         extent = (0, value.shape[-1], value.shape[-2], 0)
         if images is not None:
             ax.imshow(_picture(images[i]).mean(-1), cmap="gray", vmin=0, vmax=1, extent=extent)
         drawn = ax.imshow(value, cmap=DIVERGING if signed else SEQUENTIAL, vmin=low, vmax=high, extent=extent,
-                          alpha=1.0 if images is None else 0.65)
+                          interpolation="nearest", alpha=1.0 if images is None else 0.65)
         ax.set_title(title)
+    _name_rows(axes, rows, columns)
     if shared and len(values):
         figure.colorbar(drawn, ax=axes, label=label, shrink=0.8)
     plt.show()
@@ -87,10 +104,12 @@ def overlay(values, image, strength=0.65):
     return strength * torch.from_numpy(colours).permute(2, 0, 1).float() + (1 - strength) * grey
 
 
-def _limits(values, signed):
+def _limits(values, signed, clip=1.0):
     finite = values[np.isfinite(values)]
     if not finite.size:
         return -1.0, 1.0
+    furthest = np.quantile(np.abs(finite), clip)
+    finite = finite.clip(-furthest, furthest)
     if signed:
         highest = float(np.abs(finite).max()) or 1.0
         return -highest, highest
@@ -143,7 +162,9 @@ def lines(x, curves, xlabel="", ylabel="", bands=None, size=(6, 3.2), **axis):
             if bands and name in bands:
                 ax.fill_between(_numpy(x), *map(_numpy, bands[name]), color=line.get_color(), alpha=0.2, linewidth=0)
         ax.set(xlabel=xlabel, ylabel=ylabel, **axis)
-        if len(curves) > 1:
+        if len(curves) > 5:
+            figure.legend(loc="outside right center", frameon=False)
+        elif len(curves) > 1:
             ax.legend(frameon=False)
         plt.show()
 
@@ -190,20 +211,50 @@ def paths(panels, colours=None, columns=4, size=2.1):
     plt.show()
 
 
-def table(values, rows, columns, size=None):
-    """Shares (R,C) from 0 to 1 as a table of percentages with named rows and columns, shaded by value."""
+def intervals(values, xlabel="", chance=None, size=None, **axis):
+    """{name: (value, low, high)} as points with their intervals, the highest on top; a dashed line at `chance`."""
+    ordered = dict(sorted(values.items(), key=lambda item: item[1][0]))
+    middle, low, high = np.array(list(ordered.values())).T
+    with plt.rc_context(STYLE):
+        figure, ax = plt.subplots(figsize=size or (6, 0.7 + 0.27 * len(ordered)), layout="constrained")
+        ax.errorbar(middle, range(len(ordered)), xerr=(middle - low, high - middle), fmt="o", capsize=3)
+        if chance is not None:
+            ax.axvline(chance, color="0.6", linestyle="--", zorder=0)
+        ax.set_yticks(range(len(ordered)), list(ordered))
+        ax.set(xlabel=xlabel, **axis)
+        plt.show()
+
+
+def table(values, rows, columns, size=None, texts=None):
+    """Shares (R,C) from 0 to 1 as a table of percentages with named rows and columns, shaded by value.
+
+    `texts`, R lists of C strings, are written in place of the percentages.
+    """
     values = _numpy(values)
     with plt.rc_context(STYLE):
         figure, ax = plt.subplots(figsize=size or (1.6 + 0.8 * len(columns), 0.6 + 0.3 * len(rows)),
                                   layout="constrained")
         ax.imshow(values, cmap=SEQUENTIAL, vmin=0, vmax=1, aspect="auto")
         for (i, j), value in np.ndenumerate(values):
-            ax.text(j, i, f"{100 * value:.0f}", ha="center", va="center", color="white" if value < 0.6 else "black")
+            text = texts[i][j] if texts else f"{100 * value:.0f}"
+            ax.text(j, i, text, ha="center", va="center", color="white" if value < 0.6 else "black")
         ax.set_xticks(range(len(columns)), columns)
         ax.set_yticks(range(len(rows)), rows)
         ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
         ax.spines[:].set_visible(False)
         plt.show()
+
+
+def numbers(panels, columns=6, size=1.5):
+    """Small matrices {title: (R,C)} with their numbers written in, on one diverging scale for all."""
+    half = max(float(np.abs(_numpy(values)).max()) for values in panels.values()) or 1.0
+    figure, axes = grid(len(panels), columns, size)
+    for ax, (title, values) in zip(axes, panels.items()):
+        ax.imshow(_numpy(values), cmap=DIVERGING, vmin=-half, vmax=half)
+        for (i, j), value in np.ndenumerate(_numpy(values)):
+            ax.text(j, i, f"{value + 0:g}", ha="center", va="center", color="white" if abs(value) > 0.6 * half else "black")
+        ax.set_title(title)
+    plt.show()
 
 
 def places(pictures, points, titles, right=None, columns=3, size=2.6):

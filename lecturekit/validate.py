@@ -41,6 +41,19 @@ def images(got, argument="images", in_range=True):
     return got
 
 
+def maps(got, shape=None, argument="maps"):
+    """`got` if it is a finite float tensor (N,H,W) with at least one pixel, of a `shape` where one is given."""
+    takes = "It takes a finite float tensor (N,H,W)" + (f", here of shape {tuple(shape)}." if shape is not None else ".")
+    if not isinstance(got, torch.Tensor) or not got.is_floating_point():
+        raise TypeError(f"{argument}: got {getattr(got, 'dtype', type(got).__name__)}. {takes}")
+    wrong = got.ndim != 3 or not got.shape[1] * got.shape[2] or shape is not None and tuple(got.shape) != tuple(shape)
+    if wrong:
+        raise ValueError(f"{argument}: got shape {tuple(got.shape)}. {takes}")
+    if not torch.isfinite(got).all():
+        raise ValueError(f"{argument}: got NaN or infinite values. {takes}")
+    return got
+
+
 def targets(got, count, classes=None, argument="target"):
     """One class index for each of `count` images, from an int or a whole-number tensor: long (count,)."""
     upto = "" if classes is None else f" to {classes - 1}"
@@ -58,7 +71,7 @@ def targets(got, count, classes=None, argument="target"):
     return tensor.long().expand(count)
 
 
-def maps(got, name):
+def with_places(got, name):
     """`got` if it is the output of a layer that has maps (N,C,h,w) of more than one place."""
     if got.ndim != 4 or got.shape[2] * got.shape[3] < 2:
         raise ValueError(f"layer: got {name!r}, whose output has shape {tuple(got.shape)}. "

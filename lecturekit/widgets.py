@@ -1,18 +1,22 @@
 """Things to move with the mouse or the arrow keys. The only module that knows ipywidgets."""
 
 import io
+from functools import partial
 
 import ipywidgets
 from PIL import Image
 
 from lecturekit import pixels
 
+CONTROLS = {str: ipywidgets.Dropdown, tuple: ipywidgets.ToggleButtons}   # by the kind of value; a slider for others
+
 
 def explore(draw, width=480, **choices):
-    """A picture that is redrawn as its sliders move.
+    """A picture that is redrawn as its controls move.
 
-    `choices` gives each argument of `draw` a list of values (a slider) or of strings (a menu); `draw(**values)`
-    returns the picture as a tensor (3,H,W) in [0,1], a PIL image or PNG bytes. Nothing is drawn twice.
+    `choices` gives each argument of `draw` a list of values (a slider), of strings (a menu) or of pairs (label, value)
+    (a row of buttons, of which two may have the same label); `draw(**values)` returns the picture as a tensor (3,H,W)
+    in [0,1], a PIL image or PNG bytes. Nothing is drawn twice.
     """
     controls = {name: _control(name, values) for name, values in choices.items()}
     picture = ipywidgets.Image(format="png", width=width)
@@ -31,9 +35,8 @@ def explore(draw, width=480, **choices):
 
 
 def _control(name, values):
-    kind = ipywidgets.Dropdown if isinstance(values[0], str) else ipywidgets.SelectionSlider
-    return kind(options=list(values), description=name.replace("_", " "), style={"description_width": "initial"},
-                **({} if kind is ipywidgets.Dropdown else {"continuous_update": False}))
+    kind = CONTROLS.get(type(values[0]), partial(ipywidgets.SelectionSlider, continuous_update=False))
+    return kind(options=list(values), description=name.replace("_", " "), style={"description_width": "initial"})
 
 
 def _png(picture, width):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lecturekit import datasets, files
+from lecturekit import datasets, files, models
 from lecturekit.models import TABLETOP
 
 SIZES = {"train": 3000, "test": 1000, "grid": 480, "light": 80, "scale": 80, "object_colour": 80,
@@ -121,3 +121,17 @@ def test_unknown_photo_and_absent_imagenette(tmp_path):
         datasets.photo("lena")
     with pytest.raises(FileNotFoundError, match="holds no Imagenette.*download=True"):
         datasets.imagenette("val", tmp_path)
+
+
+def test_prepared_for_a_model():
+    model = models.load("resnet_s", weights="random")
+    some = datasets.tabletop("test")[:12]
+    images, masks, target = datasets.for_model(some, model, 64)
+    assert images.shape == (12, 3, 64, 64) and 0 <= images.min() and images.max() <= 1
+    assert masks.shape == (12, 64, 64) and masks.dtype == torch.bool
+    assert [model.categories[i] for i in target] == [some.categories[i] for i in some.labels]
+    areas = masks.float().mean((1, 2)), some.masks.float().mean((1, 2))
+    torch.testing.assert_close(*areas, rtol=0.1, atol=0.005)
+    whole, both, pair = datasets.for_model(datasets.tabletop("two_objects")[:3], model)
+    assert (whole.shape, both.shape, pair.shape) == ((3, 3, 128, 128), (3, 2, 128, 128), (3, 2))
+    assert torch.equal(both, datasets.tabletop("two_objects")[:3].masks)

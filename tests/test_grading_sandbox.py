@@ -118,7 +118,7 @@ def test_has_no_rights_and_cannot_get_any(seen):
 
 
 def test_sees_no_course_no_home_no_tests_and_no_programs(seen):
-    assert seen["read"] == [] and "course" not in seen["course"] and "attribution.py" in seen["course"]
+    assert seen["read"] == [] and "course" not in seen["course"] and "attribution" in seen["course"]
     assert seen["copies"] == [] and not {"home", "bin", "var", "mnt"} & set(seen["root"])
 
 
@@ -271,13 +271,15 @@ def test_the_copy_of_lecturekit_has_neither_the_reference_nor_what_is_forbidden(
     told = run(box, """
         from lecturekit import attribution
         import inspect
-        text = inspect.getsource(attribution) + open(attribution.__file__).read()
+        import sys
+        module = sys.modules["lecturekit.attribution.perturbation"]
+        text = inspect.getsource(module) + open(module.__file__).read()
         try:
             attribution.spans(10, 3, 2)
         except RuntimeError as error:
             return str(error), "def spans" in text, "min(start + window, length)" in text
     """)
-    assert told == ("attribution.spans is not there: write it yourself", True, False)
+    assert told == ("attribution.perturbation.spans is not there: write it yourself", True, False)
     assert run(box, "from lecturekit import attribution\nreturn attribution.spans(10, 3, 2)[0]",
                asked=questions.question("03.2")) == (0, 3)   # where it is not the question
 
@@ -285,14 +287,15 @@ def test_the_copy_of_lecturekit_has_neither_the_reference_nor_what_is_forbidden(
 @pytest.mark.parametrize("asked", questions.questions(), ids=lambda asked: asked.id)
 def test_every_forbidden_function_of_the_package_is_hollow(asked, tmp_path):
     copies.make(asked, tmp_path / asked.id)
-    for path in (tmp_path / asked.id / "lecturekit").glob("*.py"):
+    copied = tmp_path / asked.id / "lecturekit"
+    for path in copied.rglob("*.py"):
         assert "lecturekit.course" not in path.read_text()
-        original = {node.name: node for node in functions(copies.PACKAGE / path.name) if node.name in asked.forbidden}
+        original = {node.name: node for node in functions(copies.PACKAGE / path.relative_to(copied)) if node.name in asked.forbidden}
         for node in functions(path):
             assert node.name not in original or "write it yourself" in ast.unparse(node)
     owner, name = copies.reference_name(asked) or (None, None)
     assert owner is None or any(node.name == name and "write it yourself" in ast.unparse(node)
-                                for node in functions(tmp_path / asked.id / "lecturekit" / f"{owner}.py"))
+                                for node in functions(copied.joinpath(*owner.split(".")).with_suffix(".py")))
 
 
 def functions(path):

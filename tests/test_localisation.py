@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from lecturekit import localisation
-from lecturekit.localisation import (area_under, bootstrap, chance, deletion, energy_inside, insertion, iou,
-                                     pointing_game)
+from lecturekit.localisation import (area_under, bootstrap, chance, deletion, discrimination, energy_inside,
+                                     insertion, iou, pointing_game)
 
 MASKS = torch.zeros(3, 4, 4, dtype=torch.bool)
 MASKS[:, :2, :2] = True   # a quarter
@@ -41,6 +41,33 @@ def test_iou_of_a_share():
     ramp = torch.arange(16.0).flip(0).view(1, 4, 4)   # highest in the first row
     assert iou(ramp, MASKS[:1], share=0.5).item() == pytest.approx(4 / 8)
     assert iou(ramp, MASKS[:1], share=0.25).item() == pytest.approx(2 / 6)
+
+
+def test_discrimination_counts_the_positive_part_on_the_two_objects():
+    other = MASKS.flip(2)   # the quarter beside it
+    drawn = maps({(0, 0): 3, (0, 3): 1, (3, 3): 9}, {(1, 1): -4, (1, 2): 2}, {(0, 0): -1, (3, 0): 5})
+    assert discrimination(drawn, MASKS, other).tolist() == [0.75, 0, 0.5]   # the last: nothing positive on either
+    torch.testing.assert_close(discrimination(drawn, other, MASKS), 1 - discrimination(drawn, MASKS, other))
+
+
+def test_a_map_that_ignores_the_class_discriminates_by_a_half_on_average():
+    wide, narrow = torch.zeros(1, 4, 4, dtype=torch.bool), MASKS[:1]
+    wide[:, 2:] = True
+    drawn = torch.rand(1, 4, 4)
+    both = torch.cat([discrimination(drawn, wide, narrow), discrimination(drawn, narrow, wide)])
+    assert both.mean().item() == pytest.approx(0.5)
+    assert discrimination(torch.ones(1, 4, 4), wide, narrow).item() == pytest.approx(2 / 3)
+
+
+def test_discrimination_of_bad_input():
+    drawn = torch.rand(3, 4, 4)
+    assert discrimination(drawn[:0], MASKS[:0], MASKS[:0]).shape == (0,)
+    with pytest.raises(TypeError, match="own: got torch.float32"):
+        discrimination(drawn, MASKS.float(), MASKS)
+    with pytest.raises(ValueError, match="other: got one that is true nowhere"):
+        discrimination(drawn, MASKS, torch.zeros_like(MASKS))
+    with pytest.raises(ValueError, match="maps: got shape"):
+        discrimination(drawn, MASKS, MASKS[:, :3])
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])

@@ -100,6 +100,38 @@ def test_table_writes_percentages():
     assert [text.get_text() for text in drawn()[1][0].texts] == ["10", "90"]
 
 
+def test_table_writes_texts_in_place_of_percentages():
+    plots.table(torch.tensor([[0.0, 1.0]]), ["row"], ["a", "b"], texts=[["3 ms", "0.12"]])
+    assert [text.get_text() for text in drawn()[1][0].texts] == ["3 ms", "0.12"]
+
+
+def test_numbers_are_written_and_coloured_on_one_scale():
+    plots.numbers({"a": torch.tensor([[1.0, -0.0]]), "b": torch.tensor([[-4.0, 2.5]])})
+    axes = drawn()[1]
+    assert [[text.get_text() for text in ax.texts] for ax in axes] == [["1", "0"], ["-4", "2.5"]]
+    assert [ax.images[0].get_clim() for ax in axes] == [(-4, 4)] * 2
+
+
+def test_fine_maps_as_means_of_squares_with_a_clipped_scale_and_named_rows():
+    values = torch.arange(64.0).view(1, 8, 8).repeat(4, 1, 1)
+    values[0, 0, 0] = 1000
+    plots.maps(values, columns=2, cells=4, clip=0.5, rows=["first", "second"])
+    axes = drawn()[1]
+    shown = axes[1].images[0]
+    assert shown.get_array().shape == (4, 4) and shown.get_array()[0, 0] == (0 + 1 + 8 + 9) / 4
+    assert axes[0].images[0].get_clim()[1] < 100 and shown.get_clim()[1] == pytest.approx(31.5)
+    assert [ax.get_ylabel() for ax in axes] == ["first", "", "second", ""]
+
+
+def test_intervals_are_sorted_and_as_wide_as_told():
+    plots.intervals({"good": (0.9, 0.7, 1.0), "poor": (0.5, 0.4, 0.55)}, "share", chance=0.5)
+    axis = drawn()[1][0]
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["poor", "good"]
+    ends = [segment[:, 0].tolist() for segment in axis.collections[0].get_segments()]
+    assert [pytest.approx(pair) for pair in ends] == [[0.4, 0.55], [0.7, 1.0]]
+    assert axis.get_xlabel() == "share" and axis.lines[-1].get_xdata() == [0.5, 0.5]
+
+
 def test_places_are_discs_where_right_and_crosses_where_wrong():
     plots.places([torch.rand(3, 8, 12)] * 2, [[(1, 2), (3, 4)]] * 2, ["", ""], [None, [True, False]])
     axes = drawn()[1]

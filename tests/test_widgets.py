@@ -2,6 +2,7 @@
 
 import io
 
+import ipywidgets
 import numpy as np
 import pytest
 import torch
@@ -42,3 +43,15 @@ def test_takes_pil_images_and_png_bytes():
     Image.new("RGB", (4, 4), "red").save(buffer, "PNG")
     for picture in (Image.new("RGB", (4, 4), "red"), buffer.getvalue()):
         assert (shown(widgets.explore(lambda n: picture, width=4, n=[1, 2]))[0, 0] == [255, 0, 0]).all()
+
+
+def test_pairs_become_buttons_of_which_two_may_have_one_label(calls):
+    def draw(word):
+        calls.append(word)
+        return torch.full((3, 4, 4), word / 2)
+
+    box = widgets.explore(draw, width=4, word=[("a", 0), ("mug", 1), ("a", 2)])
+    buttons = box.children[0]
+    assert isinstance(buttons, ipywidgets.ToggleButtons) and buttons.value == 0
+    buttons.index = 2
+    assert buttons.value == 2 and shown(box).min() == 255 and calls == [0, 2]

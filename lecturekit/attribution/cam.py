@@ -61,7 +61,7 @@ def _at_layer(model, images, target, layer, score, batch):
     validate.images(images)
     validate.layer(model, layer)
     values, gradients = class_gradient(model, images, target, score, layer, "gradient", batch)
-    return validate.maps(values, layer), gradients
+    return validate.with_places(values, layer), gradients
 
 
 def _kept(maps, relu):

@@ -74,7 +74,7 @@ def unit_gradient(model, images, layer, channel, rows, cols, rule="gradient", ba
     rows, cols = (torch.as_tensor(places).expand(len(images)) for places in (rows, cols))
 
     def of_unit(leaf, some):
-        maps = validate.maps(hooks.forward_to(model, leaf, layer), layer)
+        maps = validate.with_places(hooks.forward_to(model, leaf, layer), layer)
         for place in zip(("channel", "rows", "cols"), (channel, rows, cols), maps.shape[1:]):
             validate.below(*place)
         return maps[torch.arange(len(some)), channel, rows[some], cols[some]]
@@ -128,6 +128,7 @@ def integrated_gradients(model, images, target, fill=0.0, steps=32, score="logit
     under = fill_picture(images, fill)
     nodes, weights = np.polynomial.legendre.leggauss(steps)   # on [-1,1]
     total = torch.zeros_like(images)
+    way = images - under
     for node, weight in zip((nodes + 1) / 2, weights / 2):
-        total += weight * class_gradient(model, torch.lerp(under, images, node), target, score, None, "gradient", batch)[1]
-    return ((images - under) * total).sum(1)
+        total += weight * class_gradient(model, under + node * way, target, score, None, "gradient", batch)[1]
+    return (way * total).sum(1)

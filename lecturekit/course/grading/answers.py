@@ -85,12 +85,12 @@ def forbidden(asked, source):
     found = tree(source)
     if found is None:
         return []
-    owner, reference = copies.reference_name(asked) or (None, None)
+    owner, reference = copies.reference_name(asked) or ("", None)
     own, used = _own_names(found), set()
     for node in ast.walk(found):
         named = _mentions(node) & set(asked.forbidden)
         used |= named - own if isinstance(node, ast.Name) else named
-        used |= {reference} & _taken_from(node, owner)
+        used |= {reference} & _taken_from(node, owner.split("."))
     return sorted(used)
 
 
@@ -115,12 +115,12 @@ def _mentions(node):
     return set()
 
 
-def _taken_from(node, owner):
-    """The names that a node takes from the module `owner` of lecturekit."""
+def _taken_from(node, owners):
+    """The names that a node takes from a module of lecturekit, or from a package that hands it on."""
     match node:
-        case ast.Attribute(value=ast.Name(id=module) | ast.Attribute(attr=module), attr=name) if module == owner:
+        case ast.Attribute(value=ast.Name(id=module) | ast.Attribute(attr=module), attr=name) if module in owners:
             return {name}
-        case ast.ImportFrom(module=str(module), names=names) if module.rpartition(".")[2] == owner:
+        case ast.ImportFrom(module=str(module), names=names) if module.rpartition(".")[2] in owners:
             return {alias.name for alias in names}
     return set()
 

@@ -17,17 +17,24 @@ def make(asked, folder):
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         copy = Path(temporary) / "copy" / "lecturekit"
         copy.mkdir(parents=True)
-        for path in sorted(set(PACKAGE.glob("*.py")) - {PACKAGE / "__main__.py"}):
-            target = copy / path.name
-            target.write_text(without_answers(path.read_text(), path.stem, asked))
-            py_compile.compile(str(target), dfile=f"/course/lecturekit/{path.name}", doraise=True)
+        for path in _modules():
+            name, target = path.relative_to(PACKAGE), copy / path.relative_to(PACKAGE)
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(without_answers(path.read_text(), ".".join(name.with_suffix("").parts), asked))
+            py_compile.compile(str(target), dfile=f"/course/lecturekit/{name}", doraise=True)
         copy.parent.chmod(0o755)
         if not folder.exists():
             shutil.move(copy.parent, folder)
 
 
+def _modules():
+    """The package's source files but for those of the course."""
+    own = [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] != "course"]
+    return sorted(set(own) - {PACKAGE / "__main__.py"})
+
+
 def without_answers(source, module, asked):
-    """The source of a module with the bodies replaced of what `asked` forbids, of its reference, and of all checks."""
+    """The source of a module ("tsne", "attribution.cam") with the bodies replaced of what `asked` forbids, of its reference, and of all checks."""
     tree = ast.parse(source)
     if _imports_course(tree):
         tree.body = [_hollow(node, "return None") for node in tree.body if isinstance(node, ast.FunctionDef)]
@@ -43,7 +50,7 @@ def reference_name(asked):
     """(module, name) of the package's own function that a question asks for, or None if the course alone has it."""
     owner, name = asked.reference.__module__, asked.reference.__name__
     outside = owner.startswith("lecturekit.") and not owner.startswith(COURSE)
-    return (owner.rpartition(".")[2], name) if outside else None
+    return (owner.partition(".")[2], name) if outside else None
 
 
 def _reference_in(module, asked):
