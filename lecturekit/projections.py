@@ -1,0 +1,67 @@
+"""Where an image must stay, and what is done to it after each step of `optimise`: functions (images, step) -> images."""
+
+import torch
+from torchvision.transforms.functional import gaussian_blur
+
+from lecturekit import validate
+
+NORMS = ("linf", "l2")
+
+
+def chain(*projections):
+    """One projection after the other."""
+    def chained(images, step):
+        for projection in projections:
+            images = projection(images, step)
+        return images
+    return chained
+
+
+def box(images, step=0):
+    """Every value within [0,1]."""
+    return images.clamp(0, 1)
+
+
+def ball(centre, eps, norm="linf"):
+    """No further than eps from the images `centre` (N,C,H,W), for each image, and within [0,1].
+
+    "linf": no value moves by more than eps; "l2": the difference is at most eps long.
+    """
+    validate.one_of("norm", norm, NORMS)
+    if not isinstance(eps, (int, float)) or not eps >= 0:
+        raise ValueError(f"eps: got {eps!r}. It takes a number from 0 on, in pixel units such as 8/255.")
+    centre = validate.images(centre).detach()
+
+    def near(images, step):
+        moved = images - centre
+        if norm == "linf":
+            moved = moved.clamp(-eps, eps)
+        else:
+            length = moved.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+            moved = moved * (eps / length.clamp(min=1e-12)).clamp(max=1)
+        return (centre + moved).clamp(0, 1)   # nearer still: the centre lies within [0,1]
+    return near
+
+
+def decay(share):
+    """Every value a share closer to zero: the L2 penalty as a shrinking (Yosinski et al. 2015)."""
+    return lambda images, step: images * (1 - share)
+
+
+def blur(sigma, every=4):
+    """A Gaussian blur at every few steps, against high frequencies (Yosinski et al. 2015)."""
+    size = 2 * round(2 * validate.positive("sigma", sigma)) + 1
+    return lambda images, step: gaussian_blur(images, size, sigma) if step % every == every - 1 else images
+
+
+def clip_small(share, value=0.0):
+    """The pixels of the smallest norm, a share of them, become `value` (Yosinski et al. 2015)."""
+    def clipped(images, step):
+        return _without_lowest(images, (images - value).norm(dim=1), share, value)
+    return clipped
+
+
+def _without_lowest(images, worth, share, value):
+    """Images (N,C,H,W) with `value` at the share of pixels whose worth (N,H,W) is lowest."""
+    limit = worth.flatten(1).quantile(share, 1).view(-1, 1, 1, 1)
+    return torch.where(worth[:, None] < limit, torch.as_tensor(value, dtype=images.dtype), images)

@@ -1,0 +1,63 @@
+"""How to move along a gradient: each function gives a step for `optimise`, uphill, for each image on its own.
+
+Plain steps differ only in what they make of the gradient: itself, its direction, its signs (Goodfellow et al. 2015).
+"""
+
+from functools import partial
+
+import torch
+
+from lecturekit import validate
+
+
+def ascent(rate):
+    """x + rate * gradient."""
+    return _plain(rate, lambda gradient: gradient)
+
+
+def normalised(rate):
+    """A step of length `rate` (L2) in the direction of the gradient; no step where the gradient is zero."""
+    return _plain(rate, lambda gradient: gradient / _norm(gradient).clamp(min=1e-12))
+
+
+def signed(rate):
+    """Every number by `rate`, up or down (none where its gradient is zero)."""
+    return _plain(rate, torch.sign)
+
+
+def adam(rate):
+    """Adam (Kingma and Ba 2015)."""
+    return partial(_Ascent, torch.optim.Adam, lr=validate.positive("rate", rate))
+
+
+def lbfgs(rate=1.0, inner=20):
+    """L-BFGS with a line search, at most `inner` evaluations a step. All images share the line search."""
+    return partial(_Ascent, torch.optim.LBFGS, lr=validate.positive("rate", rate), max_iter=inner,
+                   line_search_fn="strong_wolfe")
+
+
+def _norm(gradient):
+    return gradient.flatten(1).norm(dim=1).view(-1, *[1] * (gradient.ndim - 1))
+
+
+def _plain(rate, direction):
+    return partial(_Ascent, torch.optim.SGD, direction, lr=validate.positive("rate", rate))
+
+
+class _Ascent:
+    """An optimiser of torch whose gradients pass through `direction` first."""
+
+    def __init__(self, optimiser, *direction_and_parameters, **options):
+        *direction, parameters = direction_and_parameters
+        self.direction = direction[0] if direction else None
+        self.parameters, self.inner = parameters, optimiser(parameters, **options)
+
+    def step(self, loss):
+        """One step down `loss`, a function without arguments."""
+        def closure():
+            value = loss()
+            for parameter, slope in zip(self.parameters, torch.autograd.grad(value, self.parameters)):
+                parameter.grad = slope if self.direction is None else -self.direction(-slope)
+            return value
+
+        self.inner.step(closure)
