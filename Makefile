@@ -35,6 +35,8 @@ train: .venv/lab.stamp
 	for name in $(NETWORKS); do $(BIN)/python data/recipes/train.py $$name --imagenette $(IMAGENETTE) && \
 		$(BIN)/python data/recipes/checksums.py || exit 1; done
 	$(BIN)/python data/recipes/evaluate.py --imagenette $(IMAGENETTE)
+	$(BIN)/python data/recipes/captioner.py && $(BIN)/python data/recipes/checksums.py && \
+		$(BIN)/python data/recipes/captioner.py --measure
 
 .venv/lab.stamp: requirements.lock pyproject.toml
 	command -v uv || { python3 -m venv .venv-uv && .venv-uv/bin/pip install --quiet uv==0.13.8; }

@@ -120,7 +120,7 @@ def codes(model, images, layers):
         hooks.forward_to(model, images, layers[-1])
     late = [layer for layer in layers if layer not in outputs]
     if late:
-        raise ValueError(f"layers: got {late[0]!r} before {layers[-1]!r}. It takes them with the network's last one last.")
+        raise ValueError(f"layers: got {late[0]!r} before {layers[-1]!r}. It takes them in the network's order.")
     return outputs
 
 
@@ -137,7 +137,7 @@ def _relative(difference, target):
 
 
 def content_loss(features, target):
-    """|features - target|^2 / |target|^2 for each of N images, from two tensors (N,C,H,W): 0 for equal features, 1 for none."""
+    """|features - target|^2 / |target|^2 for each of N images, from two tensors (N,C,H,W): 0 if equal, 1 for zeros."""
     return _relative(features - target, target)
 
 
