@@ -1,9 +1,9 @@
 """Where an image must stay, and what is done to it after each step of `optimise`: functions (images, step) -> images."""
 
-import torch
 from torchvision.transforms.functional import gaussian_blur
 
 from lecturekit import validate
+from lecturekit.steps import keep_largest
 
 NORMS = ("linf", "l2")
 
@@ -55,13 +55,5 @@ def blur(sigma, every=4):
 
 
 def clip_small(share, value=0.0):
-    """The pixels of the smallest norm, a share of them, become `value` (Yosinski et al. 2015)."""
-    def clipped(images, step):
-        return _without_lowest(images, (images - value).norm(dim=1), share, value)
-    return clipped
-
-
-def _without_lowest(images, worth, share, value):
-    """Images (N,C,H,W) with `value` at the share of pixels whose worth (N,H,W) is lowest."""
-    limit = worth.flatten(1).quantile(share, 1).view(-1, 1, 1, 1)
-    return torch.where(worth[:, None] < limit, torch.as_tensor(value, dtype=images.dtype), images)
+    """The share of an image's pixels that are nearest to `value` take it (Yosinski et al. 2015)."""
+    return lambda images, step: keep_largest(images, (images - value).norm(dim=1), share, value)

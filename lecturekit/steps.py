@@ -15,9 +15,22 @@ def ascent(rate):
     return _plain(rate, lambda gradient: gradient)
 
 
-def normalised(rate):
-    """A step of length `rate` (L2) in the direction of the gradient; no step where the gradient is zero."""
-    return _plain(rate, lambda gradient: gradient / _norm(gradient).clamp(min=1e-12))
+def normalised(rate, still=0.0):
+    """A step of length `rate` (L2) in the direction of the gradient; none where the gradient is zero.
+
+    The share `still` of an image's pixels, those with the smallest gradient, stay (Yosinski et al. 2015).
+    """
+    def direction(gradient):
+        if still:
+            gradient = keep_largest(gradient, gradient.norm(dim=1), still)
+        return gradient / _norm(gradient).clamp(min=1e-12)
+    return _plain(rate, direction)
+
+
+def keep_largest(images, worth, share, instead=0.0):
+    """Images (N,C,H,W) with `instead` at the share of pixels whose worth (N,H,W) is lowest."""
+    limit = worth.flatten(1).quantile(share, 1).view(-1, 1, 1, 1)
+    return torch.where(worth[:, None] < limit, instead, images)
 
 
 def signed(rate):
