@@ -39,6 +39,28 @@ def occlusion(count=8):
     save("occlusion.png")
 
 
+def two_objects(scene=0):
+    """Asked for either object of a scene: the maps of three methods, and the share of each method's maps on the object
+    that was asked for, over all scenes."""
+    data, model = datasets.tabletop("two_objects"), models.load("resnet_s")
+    images, masks, target = datasets.for_model(data, model)
+    methods = {
+        "saliency": attribution.saliency,
+        "guided\nbackpropagation": lambda *of: attribution.saliency(*of, rule="guided"),
+        "Grad-CAM": lambda *of: attribution.enlarge(attribution.grad_cam(*of, "layer3"), images).clamp(min=0)}
+    figure, axes = plots.grid(8, 4, 2.0)
+    for k, name in enumerate(model.categories[index] for index in target[scene]):
+        axes[4 * k].imshow(images[scene].permute(1, 2, 0))
+        axes[4 * k].set_ylabel(f"why a {name}?")
+    for column, (name, method) in enumerate(methods.items(), 1):
+        maps = [method(model, images, target[:, k]) for k in (0, 1)]
+        shares = [localisation.discrimination(maps[k], masks[:, k], masks[:, 1 - k]) for k in (0, 1)]
+        axes[column].set_title(f"{name}\n{torch.cat(shares).mean():.0%} on its own object")
+        for k in (0, 1):
+            axes[4 * k + column].imshow(maps[k][scene], vmax=maps[k][scene].quantile(0.995))
+    save("two_objects.png")
+
+
 def filters():
     """The 64 first-layer filters of the AlexNet-like network."""
     plots.filters(models.load("alexnet_s").conv1.weight, columns=32, size=0.4)
@@ -48,4 +70,5 @@ def filters():
 if __name__ == "__main__":
     torch.manual_seed(0)
     occlusion()
+    two_objects()
     filters()
