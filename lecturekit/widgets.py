@@ -1,6 +1,7 @@
 """Things to move with the mouse or the arrow keys. The only module that knows ipywidgets."""
 
 import io
+import threading
 from functools import partial
 
 import ipywidgets
@@ -32,6 +33,32 @@ def explore(draw, width=480, **choices):
         control.observe(update, "value")
     update()
     return ipywidgets.VBox([*controls.values(), picture])
+
+
+def live(run, width=320):
+    """A picture that grows while `run(watch)` works, with a button to start and one to stop.
+
+    `run` hands `watch` to `optimise`, in a thread of its own; stopping ends it there, and the picture stays.
+    """
+    picture, text = ipywidgets.Image(format="png", width=width), ipywidgets.Label("not started")
+    start, stop = (ipywidgets.Button(description=name) for name in ("start", "stop"))
+    stopping, running = threading.Event(), []
+
+    def watch(number, images, scores):
+        picture.value = _png(images[0].clamp(0, 1), width)
+        text.value = f"step {number + 1}, score {scores[0]:.1f}"
+        if stopping.is_set():
+            raise KeyboardInterrupt
+
+    def begin(_):
+        if not any(thread.is_alive() for thread in running):
+            stopping.clear()
+            running[:] = [threading.Thread(target=run, args=(watch,), daemon=True)]
+            running[0].start()
+
+    start.on_click(begin)
+    stop.on_click(lambda _: stopping.set())
+    return ipywidgets.VBox([ipywidgets.HBox([start, stop, text]), picture])
 
 
 def _control(name, values):

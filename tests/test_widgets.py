@@ -1,6 +1,8 @@
 """A widget shows what its slider says, and draws nothing twice."""
 
 import io
+import threading
+import time
 
 import ipywidgets
 import numpy as np
@@ -8,7 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from lecturekit import widgets
+from lecturekit import steps, widgets
+from lecturekit.objectives import Objective
+from lecturekit.optimise import optimise
 
 
 def shown(box):
@@ -55,3 +59,35 @@ def test_pairs_become_buttons_of_which_two_may_have_one_label(calls):
     assert isinstance(buttons, ipywidgets.ToggleButtons) and buttons.value == 0
     buttons.index = 2
     assert buttons.value == 2 and shown(box).min() == 255 and calls == [0, 2]
+
+
+def test_live_grows_until_it_is_stopped():
+    grey, seen = torch.full((1, 3, 8, 8), 0.5), []
+
+    def run(watch):
+        brighter = Objective(lambda images: images.flatten(1).sum(1))
+
+        def slowly(*told):
+            seen.append(told[0])
+            waited.wait(0.01)
+            watch(*told)
+        seen.append(optimise(grey, brighter, 10_000, steps.signed(1e-4), watch=slowly, quiet=True))
+
+    waited = threading.Event()
+    box = widgets.live(run, width=16)
+    (start, stop, text), picture = box.children[0].children, box.children[1]
+    assert picture.value == b"" and text.value == "not started"
+    start.click()
+    start.click()   # a second click changes nothing
+    until(lambda: len(seen) > 3)
+    stop.click()
+    until(lambda: not isinstance(seen[-1], int))
+    assert "interrupted" in seen[-1].stopped and seen[-1].images.mean() > 0.5 and seen.count(0) == 1
+    assert Image.open(io.BytesIO(picture.value)).size == (16, 16) and text.value.startswith("step ")
+
+
+def until(happened, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -13,7 +13,7 @@ import torch
 
 from lecturekit import validate
 
-LESSONS = ("01", "02", "03", "04", "05")
+LESSONS = ("01", "02", "03", "04", "05", "06")
 
 
 @dataclass(frozen=True)
