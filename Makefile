@@ -29,6 +29,7 @@ lessons: .venv/lab.stamp
 
 data: .venv/data.stamp
 	$(BIN)/python data/recipes/tabletop/render.py
+	$(BIN)/python data/recipes/style_pictures.py
 	$(BIN)/python data/recipes/checksums.py
 
 train: .venv/lab.stamp
@@ -37,6 +38,9 @@ train: .venv/lab.stamp
 	$(BIN)/python data/recipes/evaluate.py --imagenette $(IMAGENETTE)
 	$(BIN)/python data/recipes/captioner.py && $(BIN)/python data/recipes/checksums.py && \
 		$(BIN)/python data/recipes/captioner.py --measure
+	$(BIN)/python data/recipes/joint.py && $(BIN)/python data/recipes/checksums.py && $(BIN)/python data/recipes/joint_card.py
+	$(BIN)/python data/recipes/style.py --imagenette $(IMAGENETTE) && $(BIN)/python data/recipes/checksums.py && \
+		$(BIN)/python data/recipes/style_card.py --imagenette $(IMAGENETTE)
 
 .venv/lab.stamp: requirements.lock pyproject.toml
 	command -v uv || { python3 -m venv .venv-uv && .venv-uv/bin/pip install --quiet uv==0.13.8; }

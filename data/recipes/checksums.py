@@ -1,8 +1,8 @@
-"""Write data/SHA256SUMS for the weights and the rendered pictures; `sha256sum --check SHA256SUMS` verifies it too."""
+"""Write data/SHA256SUMS for the weights, the rendered pictures and the styles; `sha256sum --check SHA256SUMS` verifies it too."""
 
 from lecturekit import files
 
-PATTERNS = ("tabletop/*.tar", "weights/*.safetensors")
+PATTERNS = ("styles/*.jpg", "tabletop/*.tar", "weights/*.safetensors")
 
 
 def published():
