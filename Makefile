@@ -16,7 +16,7 @@ lab: .venv/lab.stamp
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(BROWSER) $(ROOT)
 
 test: .venv/test.stamp .venv/teach.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 student slides: .venv/teach.stamp
 	$(BIN)/python -m lecturekit $@ --to build/$@
