@@ -41,6 +41,9 @@ train: .venv/lab.stamp
 	$(BIN)/python data/recipes/joint.py && $(BIN)/python data/recipes/checksums.py && $(BIN)/python data/recipes/joint_card.py
 	$(BIN)/python data/recipes/style.py --imagenette $(IMAGENETTE) && $(BIN)/python data/recipes/checksums.py && \
 		$(BIN)/python data/recipes/style_card.py --imagenette $(IMAGENETTE)
+	for layer in relu2 relu5 relu6; do $(BIN)/python data/recipes/decoders.py $$layer --imagenette $(IMAGENETTE) && \
+		$(BIN)/python data/recipes/checksums.py || exit 1; done
+	$(BIN)/python data/recipes/decoders_card.py --imagenette $(IMAGENETTE)
 
 .venv/lab.stamp: requirements.lock pyproject.toml
 	command -v uv || { python3 -m venv .venv-uv && .venv-uv/bin/pip install --quiet uv==0.13.8; }

@@ -1,4 +1,4 @@
-"""A tiny CLIP: pictures and sentences as points on one sphere, near each other where the sentence is true of the picture.
+"""A tiny CLIP: pictures and sentences as points on a sphere, near each other where the sentence is true.
 
 Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision". The image network under it
 is the robust one, whose gradients with respect to the pixels follow what people see more than those of the others.

@@ -86,9 +86,10 @@ def pictures(pairs, generator, batch=100):
 
 def contrastive(images, texts, true, scale):
     """The mean cross-entropy of the right text for each image and of the right image for each text (Radford et al.
-    2021, fig. 3), unit vectors (N,D); where `true` (N,N), image by text, holds off the diagonal, nothing is compared."""
+    2021, fig. 3), unit vectors (N,D); where `true` (N,N), image by text, holds off the diagonal, none is compared."""
     right = torch.arange(len(images))
-    logits = (scale * images @ texts.T).masked_fill(true & ~torch.eye(len(images), dtype=torch.bool), -math.inf)
+    elsewhere = true & ~torch.eye(len(images), dtype=torch.bool)
+    logits = (scale * images @ texts.T).masked_fill(elsewhere, -math.inf)
     return (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
 
 
@@ -120,7 +121,8 @@ def train_epoch(model, optimiser, maps, sentences, epoch):
 def loss_of(model, maps, texts, true):
     """The loss of maps (N,256,h,w) and their texts, lists of words; `true` (N,facts)."""
     said = torch.stack([facts(words) for words in texts])
-    codes, scale = model.encode_texts([" ".join(words) for words in texts]), model.log_scale.clamp(max=LARGEST_SCALE).exp()
+    codes = model.encode_texts([" ".join(words) for words in texts])
+    scale = model.log_scale.clamp(max=LARGEST_SCALE).exp()
     return contrastive(model.encode_maps(maps), codes, true @ said.T == said.sum(1), scale)
 
 
