@@ -1,4 +1,4 @@
-"""Lesson 6, gradient ascent: total variation, the climb with decay, a step and a projection."""
+"""Lesson 6, gradient ascent: the climb with decay, total variation, a step and a projection."""
 
 import torch
 
@@ -41,7 +41,7 @@ def _inner_only(image, beta):
 
 
 VARIATION = Question(
-    "06.1", "total_variation", points=5, minutes=15, inputs=_pictures, reference=_variation,
+    "06.2", "total_variation", points=5, minutes=15, inputs=_pictures, reference=_variation,
     mistakes=(
         Mistake("You add |dx|^beta and |dy|^beta: take the two together first, (dx^2 + dy^2)^(beta/2).", _anisotropic),
         Mistake("dx^2 + dy^2 is a square already: raise it to beta / 2.", _full_power),
@@ -49,8 +49,7 @@ VARIATION = Question(
         Mistake("You left the last row or column out: there one difference is 0, but the other counts.", _inner_only),
         Mistake("You take the mean over the pixels: take the sum.", lambda image, beta: _variation(image, beta) / image.numel())),
     hint="dy = image[1:] - image[:-1] with a row of zeros below, dx alike with a column of zeros at the right; then the "
-         "sum of (dx ** 2 + dy ** 2) ** (beta / 2).",
-    forbidden=())
+         "sum of (dx ** 2 + dy ** 2) ** (beta / 2).")
 
 
 def _climbs(seed):
@@ -87,7 +86,7 @@ def _downhill(weights, start, rate, decay, steps):
 
 
 CLIMB = Question(
-    "06.2", "climb", points=5, minutes=10, inputs=_climbs, reference=_climb,
+    "06.1", "climb", points=5, minutes=10, inputs=_climbs, reference=_climb,
     mistakes=(
         Mistake("You shrink the image before the step: step first, then multiply all of it by 1 - decay.", _decay_first),
         Mistake("Nothing decays: after each step multiply the image by 1 - decay.", _no_decay),
@@ -156,4 +155,4 @@ STEP = Question(
          "centre + away * eps / away.norm(), else moved.",
     forbidden=("ball", "optimise"))
 
-QUESTIONS = [VARIATION, CLIMB, STEP]
+QUESTIONS = [CLIMB, VARIATION, STEP]
