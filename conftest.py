@@ -14,6 +14,7 @@ import pytest
 OFFLINE = Path(__file__).parent / "tests" / "offline"
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(OFFLINE), os.environ.get("PYTHONPATH")]))
 runpy.run_path(str(OFFLINE / "sitecustomize.py"))   # this process; PYTHONPATH carries it into every kernel
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")   # two test files at a time must not spin for the same cores
 for setting in ("LECTUREKIT_MODEL", "LECTUREKIT_DATA"):
     os.environ.pop(setting, None)
 os.environ["TORCH_HOME"] = tempfile.mkdtemp()   # no weights that happen to be cached: the lessons' outputs name them
