@@ -5,13 +5,10 @@ comes from, so Grad-CAM has something to find. `next_word` makes a classifier of
 takes: `grad_cam(next_word(captioner, "a red"), images, VOCABULARY.index("mug"), "captioner.body.layer3")`.
 """
 
-from collections import OrderedDict
-
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
-from lecturekit import captions, files, hooks, models, validate
+from lecturekit import captions, hooks, models, validate
 from lecturekit.captions import VOCABULARY
 
 NAME = "captioner"
@@ -27,7 +24,7 @@ class Captioner(nn.Module):
 
     def __init__(self, channels=64, grid=4, code=96, embedding=32, hidden=128, dropout=0.2):
         super().__init__()
-        self.body = _body()
+        self.body = models.body(BODY, LAYER)
         self.conv = nn.Conv2d(MAPS, channels, 1, bias=False)
         self.bn = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU()
@@ -51,17 +48,6 @@ class Captioner(nn.Module):
             state = self.cell(torch.cat([self.embed(word), code], 1), state)
             said.append(self.say(self.dropout(state)))
         return torch.stack(said, 1)
-
-    def trained(self):
-        """{name: tensor} of what was trained: everything but the body."""
-        return {name: value for name, value in self.state_dict().items()
-                if not name.startswith("body.") and not name.endswith("num_batches_tracked")}
-
-
-def _body():
-    layers = list(models.load(BODY).named_children())
-    last = [name for name, _ in layers].index(LAYER)
-    return nn.Sequential(OrderedDict(layers[:last + 1]))
 
 
 def _checked(words, count):
@@ -95,14 +81,9 @@ def load(device="cpu"):
 
     Raises ValueError for weights that are not the published ones, FileNotFoundError for missing ones.
     """
-    with torch.random.fork_rng():
-        captioner = Captioner()
-    state = load_file(files.verified(f"weights/{NAME}.safetensors"))
-    if state.keys() != captioner.trained().keys():
-        raise ValueError(f"The weights of {NAME} do not fit its architecture: {', '.join(state)}.")
-    captioner.load_state_dict({name: value.float() for name, value in state.items()}, strict=False)
+    captioner = models.restored(Captioner, NAME, device)
     captioner.name, captioner.image_size = NAME, 128
-    return captioner.to(device).eval().requires_grad_(False)
+    return captioner
 
 
 def next_word(captioner, text=""):

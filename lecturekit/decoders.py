@@ -8,11 +8,10 @@ whose space a picture can be moved (Nguyen et al. 2016, DGN-AM).
 from dataclasses import dataclass
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from lecturekit import files, validate
+from lecturekit import files, models, validate
 
 NETWORK = "alexnet_s"
 SIDE, COARSE = 128, 16   # px of the pictures, and of the linear part
@@ -126,15 +125,4 @@ def load(name, device="cpu"):
     published ones, FileNotFoundError for missing ones.
     """
     validate.one_of("name", name, names())
-    with torch.random.fork_rng():
-        decoder = Decoder(name)
-    state = load_file(files.verified(_weights(name)))
-    if state.keys() != trained(decoder).keys():
-        raise ValueError(f"The weights of decoder_{name} do not fit its architecture: {', '.join(state)}.")
-    decoder.load_state_dict({key: value.float() for key, value in state.items()}, strict=False)
-    return decoder.to(device).eval().requires_grad_(False)
-
-
-def trained(decoder):
-    """{name: tensor} of what is stored: all but batch norm's counters."""
-    return {key: value for key, value in decoder.state_dict().items() if not key.endswith("num_batches_tracked")}
+    return models.restored(lambda: Decoder(name), f"decoder_{name}", device)

@@ -4,14 +4,11 @@ Radford et al. 2021, "Learning Transferable Visual Models From Natural Language 
 is the robust one, whose gradients with respect to the pixels follow what people see more than those of the others.
 """
 
-from collections import OrderedDict
-
 import torch
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from lecturekit import captions, files, models, validate
+from lecturekit import captions, models, validate
 from lecturekit.captions import VOCABULARY
 
 NAME = "joint"
@@ -25,7 +22,7 @@ class Joint(nn.Module):
 
     def __init__(self, size=96, channels=96, grid=4, embedding=32, hidden=128, dropout=0.2, body=BODY):
         super().__init__()
-        self.body = _body(body)
+        self.body = models.body(body, LAYER)
         self.conv = nn.Conv2d(MAPS, channels, 1, bias=False)
         self.bn = nn.BatchNorm2d(channels)
         self.pool = nn.AdaptiveAvgPool2d(grid)
@@ -60,17 +57,6 @@ class Joint(nn.Module):
             state = torch.where(word[:, None] == 0, state, self.cell(self.embed(word), state))
         return F.normalize(self.read(state), dim=1)
 
-    def trained(self):
-        """{name: tensor} of what was trained: everything but the body."""
-        return {name: value for name, value in self.state_dict().items()
-                if not name.startswith("body.") and not name.endswith("num_batches_tracked")}
-
-
-def _body(name):
-    layers = list(models.load(name).named_children())
-    last = [child for child, _ in layers].index(LAYER)
-    return nn.Sequential(OrderedDict(layers[:last + 1]))
-
 
 def _indices(texts):
     """Texts as indices (T,L) in VOCABULARY, without the full stop before them, filled up with it behind them."""
@@ -88,14 +74,9 @@ def load(device="cpu"):
 
     Raises ValueError for weights that are not the published ones, FileNotFoundError for missing ones.
     """
-    with torch.random.fork_rng():
-        joint = Joint()
-    state = load_file(files.verified(f"weights/{NAME}.safetensors"))
-    if state.keys() != joint.trained().keys():
-        raise ValueError(f"The weights of {NAME} do not fit its architecture: {', '.join(state)}.")
-    joint.load_state_dict({name: value.float() for name, value in state.items()}, strict=False)
+    joint = models.restored(Joint, NAME, device)
     joint.name, joint.image_size = NAME, 128
-    return joint.to(device).eval().requires_grad_(False)
+    return joint
 
 
 class ZeroShot(nn.Module):

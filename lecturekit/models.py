@@ -106,6 +106,33 @@ def _published(name, weights):
                          f"them again, {instead}") from None
 
 
+def body(name, layer):
+    """The first layers of a bundled network, up to `layer`, one of its children: an `nn.Sequential`, frozen."""
+    layers = list(load(name).named_children())
+    last = [child for child, _ in layers].index(layer)
+    return nn.Sequential(OrderedDict(layers[:last + 1]))
+
+
+def stored(module):
+    """{name: tensor} of what is published of a network: all but a frozen `body` and batch norm's counters."""
+    return {name: value for name, value in module.state_dict().items()
+            if not name.startswith("body.") and not name.endswith("num_batches_tracked")}
+
+
+def restored(build, name, device="cpu"):
+    """The network that `build()` makes with the published weights/NAME.safetensors, frozen and in eval mode.
+
+    Raises ValueError for weights that are not the published ones, FileNotFoundError for missing ones.
+    """
+    with torch.random.fork_rng():
+        module = build()
+    state = load_file(files.verified(f"weights/{name}.safetensors"))
+    if state.keys() != stored(module).keys():
+        raise ValueError(f"The weights of {name} do not fit its architecture: {', '.join(state)}.")
+    module.load_state_dict({key: value.float() for key, value in state.items()}, strict=False)
+    return module.to(device).eval().requires_grad_(False)
+
+
 @torch.no_grad()
 def randomised(model, seed=0, layers=None):
     """A copy of `model` with every weight drawn anew, as at the start of training.

@@ -3,11 +3,10 @@
 import copy
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from lecturekit import files, pixels, validate
+from lecturekit import files, models, pixels, validate
 
 STYLES = ("brush_strokes", "mosaic", "primaries")   # the pictures data/styles/*.jpg, made by programs
 DESCRIBER = "vgg_s"                                 # the network whose features describe content and style
@@ -123,7 +122,4 @@ def load(device="cpu"):
 
     Raises ValueError for weights that are not the published ones, FileNotFoundError where they are missing.
     """
-    network = StyleNet()
-    state = load_file(files.verified("weights/style_net.safetensors"))
-    network.load_state_dict({key: value.float() for key, value in state.items()})
-    return network.to(device).eval().requires_grad_(False)
+    return models.restored(StyleNet, "style_net", device)

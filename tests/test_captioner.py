@@ -133,7 +133,7 @@ def test_a_one_by_one_convolution_does_not_move_the_map(network, pairs):
 def test_frozen_in_eval_mode_on_the_bundled_body(network):
     assert not any(p.requires_grad for p in network.parameters()) and not any(m.training for m in network.modules())
     assert torch.equal(network.body.conv1.weight, models.load("resnet_s").conv1.weight)
-    assert not any(name.startswith("body") for name in network.trained())
+    assert not any(name.startswith("body") for name in models.stored(network))
     assert network.name == "captioner" and network.image_size == 128
 
 

@@ -127,7 +127,7 @@ def test_zero_shot_is_a_classifier_of_the_package(network, gallery):
 def test_frozen_in_eval_mode_on_the_bundled_body(network):
     assert not any(p.requires_grad for p in network.parameters()) and not any(m.training for m in network.modules())
     assert torch.equal(network.body.conv1.weight, models.load(joint.BODY).conv1.weight)
-    assert not any(name.startswith("body") for name in network.trained())
+    assert not any(name.startswith("body") for name in models.stored(network))
     assert network.name == "joint" and network.image_size == 128
 
 

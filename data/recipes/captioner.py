@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from lecturekit import captioner, captions, datasets, files
+from lecturekit import captioner, captions, datasets, files, models
 from pairs import Pairs, views
 from train import ROOT, save_atomically
 
@@ -105,7 +105,7 @@ def fit(folder):
         row = {"round": number + 1, "losses": [round(loss, 4) for loss in losses]}
         with open(log, "a") as file:
             file.write(json.dumps(row | {"seconds": round(time.time() - began)}) + "\n")
-    weights = {name: value.half().contiguous() for name, value in model.trained().items()}
+    weights = {name: value.half().contiguous() for name, value in models.stored(model).items()}
     save_atomically(lambda path: save_file(weights, path), WEIGHTS / "captioner.safetensors")
     save_atomically(lambda path: shutil.copyfile(log, path), WEIGHTS / "captioner.log")
 
@@ -149,7 +149,7 @@ def card(model):
     rows = "\n".join(f"| {what} | {single[what]:.1%} | {double[what]:.1%} |" for what in single)
     mistakes = ["; ".join(f"{a} taken for {b} ({n})" for (a, b), n in found) for found in (one, two)]
     last = json.loads(path.with_suffix(".log").read_text().splitlines()[-1])["losses"][-1]
-    count = sum(value.numel() for value in model.trained().values())
+    count = sum(value.numel() for value in models.stored(model).values())
     return f"""# captioner
 
 {captioner.Captioner.__doc__.strip().replace("    ", "")} Definition: `lecturekit/captioner.py`.

@@ -250,7 +250,7 @@ def fit(name, imagenette, folder):
 def publish(decoder, folder):
     """Write data/weights/decoder_NAME.safetensors, in half precision, and its log."""
     name, weights = f"decoder_{decoder.name}", ROOT / "data/weights"
-    values = {key: value.half().contiguous() for key, value in decoders.trained(decoder).items()}
+    values = {key: value.half().contiguous() for key, value in models.stored(decoder).items()}
     save_atomically(lambda path: save_file(values, path), weights / f"{name}.safetensors")
     save_atomically(lambda path: shutil.copyfile(folder / f"{name}.log", path), weights / f"{name}.log")
 

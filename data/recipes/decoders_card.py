@@ -78,7 +78,7 @@ def card(name, decoder, figures):
     path, recipe = ROOT / "data/weights" / f"decoder_{name}.safetensors", RECIPES[name]
     rows = "\n".join(f"| {kind}: {what} | {a:.3f} | {b:.3f} | {share:.1%} |"
                      for kind, table in figures.items() for what, (a, b, share) in table.items())
-    count = sum(value.numel() for value in decoders.trained(decoder).values())
+    count = sum(value.numel() for value in models.stored(decoder).values())
     last = json.loads(path.with_suffix(".log").read_text().splitlines()[-1])
     lowered = ", ".join(f"{key} {value}" for key, value in last.items() if key != "step")
     return f"""# decoder_{name}

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from lecturekit import captions, datasets, joint
+from lecturekit import captions, datasets, joint, models
 from lecturekit.models import TABLETOP
 from pairs import Pairs, views
 from train import ROOT, save_atomically
@@ -155,7 +155,7 @@ def fit(folder):
         row = {"round": number + 1, "losses": [round(loss, 4) for loss in losses]}
         with open(log, "a") as file:
             file.write(json.dumps(row | {"seconds": round(time.time() - began)}) + "\n")
-    weights = {name: value.half().contiguous() for name, value in model.trained().items()}
+    weights = {name: value.half().contiguous() for name, value in models.stored(model).items()}
     save_atomically(lambda path: save_file(weights, path), WEIGHTS / "joint.safetensors")
     save_atomically(lambda path: shutil.copyfile(log, path), WEIGHTS / "joint.log")
 

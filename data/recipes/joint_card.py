@@ -78,7 +78,7 @@ def card(model):
     guessed = "\n".join(f"| {what} | {share:.1%} | {chance:.1%} |"
                         for what, (share, chance) in zero_shot(model).items())
     last = json.loads(path.with_suffix(".log").read_text().splitlines()[-1])["losses"][-1]
-    count = sum(value.numel() for value in model.trained().values())
+    count = sum(value.numel() for value in models.stored(model).values())
     return f"""# joint
 
 {joint.Joint.__doc__.strip().replace("    ", "")} Definition: `lecturekit/joint.py`.
