@@ -14,25 +14,25 @@ from torch.nn import functional as F
 from lecturekit import files, models, validate
 
 NETWORK = "alexnet_s"
-SIDE, COARSE = 128, 16   # px of the pictures, and of the linear part
+SIDE = 128   # px of the pictures
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a decoder takes, and the channels of its convolutions."""
+    """What a decoder takes, and its convolutions: each but the first on maps behind a doubling."""
 
     layer: str                # of NETWORK
     shape: tuple              # of one picture's features
-    channels: tuple           # each behind a doubling, up to 32x32
-    first: tuple = ()         # before any doubling
-    seed_maps: int = 64       # for a vector: the maps (seed_maps,4,4) that it becomes
+    channels: tuple           # of the convolutions
+    smooth: bool = True       # whether the picture is smoothed before it is enlarged
+    seed_maps: int = 128      # for a vector: the maps (seed_maps,4,4) that it becomes
 
 
 PLANS = {
-    "relu2": Plan("relu2", (128, 15, 15), (64,), first=(96,)),
-    "relu5": Plan("relu5", (192, 7, 7), (96, 48), first=(160,)),
-    "relu6": Plan("relu6", (512,), (160, 96, 48)),
-    "generator": Plan("relu6", (512,), (160, 96, 48)),
+    "relu2": Plan("relu2", (128, 15, 15), (64, 48, 24), smooth=False),
+    "relu5": Plan("relu5", (192, 7, 7), (128, 64, 32)),
+    "relu6": Plan("relu6", (512,), (128, 128, 64, 32)),
+    "generator": Plan("relu6", (512,), (128, 128, 64, 32)),
 }
 
 
@@ -65,46 +65,30 @@ def _start(plan):
             nn.Unflatten(1, (maps, 4, 4))], maps
 
 
-class Coarse(nn.Module):
-    """A linear map to a small picture, enlarged to (N,3,128,128): from a vector one of 16x16 pixels; from maps, at each
-    place, 4x4 pixels from the 3x3 places around it."""
-
-    def __init__(self, shape):
-        super().__init__()
-        vector = len(shape) == 1
-        self.linear = nn.Linear(shape[0], 3 * COARSE ** 2) if vector else nn.Conv2d(shape[0], 48, 3, 1, 1)
-        self.arrange = nn.Unflatten(1, (3, COARSE, COARSE)) if vector else nn.PixelShuffle(4)
-        self.complete = nn.Identity() if vector else Completed()
-
-    def forward(self, features):
-        return F.interpolate(self.arrange(self.linear(self.complete(features))), SIDE, mode="bilinear")
-
-
 class Smooth(nn.Module):
-    """Means of 4x4 pixels (N,C,H,W): whatever repeats every four pixels, the grid of a pixel shuffle, is gone."""
+    """Means over 2x2 pixels, twice (N,C,H,W): what repeats every two pixels, the grid of a pixel shuffle, is gone."""
 
     def forward(self, pictures):
-        return F.avg_pool2d(F.pad(pictures, (1, 2, 1, 2), mode="replicate"), 4, 1)
+        return F.avg_pool2d(F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), 2, 1), 2, 1)
 
 
 class Decoder(nn.Module):
     """Features of a layer to images (N,3,128,128) in [0,1].
 
-    Doublings by nearest neighbour, each followed by a 3x3 convolution, batch norm and leaky ReLU (slope 0.2), up to
-    32x32; from there a convolution and a pixel shuffle (Shi et al. 2016) paint 4x4 pixels at a time. They add to what a
-    linear map draws (`Coarse`); a sigmoid takes the sum to [0,1].
+    3x3 convolutions with batch norm and leaky ReLU (slope 0.2), between them bilinear doublings; the last one paints
+    2x2 pixels at each place (pixel shuffle, Shi et al. 2016), a sigmoid takes them to [0,1]. From relu5 on this gives
+    64x64 pixels, smoothed (`Smooth`) and doubled once more: there is nothing finer in those features.
     """
 
     def __init__(self, name):
         super().__init__()
         plan = PLANS[validate.one_of("name", name, PLANS)]
         layers, width = _start(plan)
-        for double, channels in [(False, c) for c in plan.first] + [(True, c) for c in plan.channels]:
-            layers += [nn.Upsample(scale_factor=2)] * double + _conv(width, channels)
+        for number, channels in enumerate(plan.channels):
+            layers += [nn.Upsample(scale_factor=2, mode="bilinear")] * (number > 0) + _conv(width, channels)
             width = channels
-        smooth = [Smooth()] * (len(plan.shape) == 1)
-        self.layers = nn.Sequential(*layers, nn.Conv2d(width, 48, 3, 1, 1), nn.PixelShuffle(4), *smooth)
-        self.coarse = Coarse(plan.shape)
+        smooth = [Smooth()] * plan.smooth
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, 12, 3, 1, 1), nn.PixelShuffle(2), nn.Sigmoid(), *smooth)
         self.name, self.layer, self.network_name, self.shape = name, plan.layer, NETWORK, plan.shape
 
     def forward(self, features):
@@ -114,7 +98,7 @@ class Decoder(nn.Module):
             raise TypeError(f"features: got {getattr(features, 'dtype', type(features).__name__)}. {takes}")
         if features.shape[1:] != self.shape:
             raise ValueError(f"features: got shape {tuple(features.shape)}. {takes}")
-        return (self.coarse(features) + self.layers(features)).sigmoid()
+        return F.interpolate(self.layers(features), SIDE, mode="bilinear")
 
 
 def load(name, device="cpu"):

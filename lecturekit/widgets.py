@@ -35,11 +35,13 @@ def explore(draw, width=480, **choices):
     return ipywidgets.VBox([*controls.values(), picture])
 
 
-def live(run, width=320):
-    """A picture that grows while `run(watch)` works, with a button to start and one to stop.
+def live(run, width=320, **choices):
+    """A picture that grows while `run(watch, **values)` works, with a button to start and one to stop.
 
-    `run` hands `watch` to `optimise`, in a thread of its own; stopping ends it there, and the picture stays.
+    `choices` gives each further argument of `run` a list of values, as in `explore`. `run` hands `watch` to `optimise`,
+    in a thread of its own; stopping ends it there, and the picture stays.
     """
+    controls = {name: _control(name, values) for name, values in choices.items()}
     picture, text = ipywidgets.Image(format="png", width=width), ipywidgets.Label("not started")
     start, stop = (ipywidgets.Button(description=name) for name in ("start", "stop"))
     stopping, running = threading.Event(), []
@@ -53,12 +55,13 @@ def live(run, width=320):
     def begin(_):
         if not any(thread.is_alive() for thread in running):
             stopping.clear()
-            running[:] = [threading.Thread(target=run, args=(watch,), daemon=True)]
+            values = {name: control.value for name, control in controls.items()}
+            running[:] = [threading.Thread(target=run, args=(watch,), kwargs=values, daemon=True)]
             running[0].start()
 
     start.on_click(begin)
     stop.on_click(lambda _: stopping.set())
-    return ipywidgets.VBox([ipywidgets.HBox([start, stop, text]), picture])
+    return ipywidgets.VBox([*controls.values(), ipywidgets.HBox([start, stop, text]), picture])
 
 
 def _control(name, values):

@@ -52,7 +52,7 @@ def error(made, images):
 @pytest.mark.parametrize("name", decoders.names())
 def test_card_belongs_to_the_weights(name):
     path = files.root() / f"weights/decoder_{name}.safetensors"
-    assert files.sha256(path) in card(name) and path.stat().st_size <= 2.5e6
+    assert files.sha256(path) in card(name) and path.stat().st_size <= 3e6
 
 
 def test_all_decoders_together_are_small():

@@ -64,8 +64,8 @@ def test_pairs_become_buttons_of_which_two_may_have_one_label(calls):
 def test_live_grows_until_it_is_stopped():
     grey, seen = torch.full((1, 3, 8, 8), 0.5), []
 
-    def run(watch):
-        brighter = Objective(lambda images: images.flatten(1).sum(1))
+    def run(watch, sign):
+        brighter = sign * Objective(lambda images: images.flatten(1).sum(1))
 
         def slowly(*told):
             seen.append(told[0])
@@ -74,15 +74,17 @@ def test_live_grows_until_it_is_stopped():
         seen.append(optimise(grey, brighter, 10_000, steps.signed(1e-4), watch=slowly, quiet=True))
 
     waited = threading.Event()
-    box = widgets.live(run, width=16)
-    (start, stop, text), picture = box.children[0].children, box.children[1]
+    box = widgets.live(run, width=16, sign=[1, -1])
+    choice, buttons, picture = box.children
+    start, stop, text = buttons.children
+    choice.value = -1
     assert picture.value == b"" and text.value == "not started"
     start.click()
     start.click()   # a second click changes nothing
     until(lambda: len(seen) > 3)
     stop.click()
     until(lambda: not isinstance(seen[-1], int))
-    assert "interrupted" in seen[-1].stopped and seen[-1].images.mean() > 0.5 and seen.count(0) == 1
+    assert "interrupted" in seen[-1].stopped and seen[-1].images.mean() < 0.5 and seen.count(0) == 1
     assert Image.open(io.BytesIO(picture.value)).size == (16, 16) and text.value.startswith("step ")
 
 

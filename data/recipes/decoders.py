@@ -2,12 +2,12 @@
 
     python data/recipes/decoders.py NAME --imagenette DIR
 
-Each step draws crops of Imagenette's training photos and of tabletop's training pictures, as many of either, computes
-their features, and lowers the mean squared error in pixels. The generator goes on from the decoder of relu6 with two
-more losses (Dosovitskiy and Brox 2016b, "Generating images with perceptual similarity metrics based on deep networks"):
-the error in features of resnet_s_robust, whose gradients draw, and what judges beside these features think of it (as in
-Sauer et al. 2021). The error in its own code would be a third one; it was left out, for the generator met it with grids
-that nobody sees an object in.
+Each step draws crops of tabletop's training pictures, three of them for each one of Imagenette's training photos,
+computes their features, and lowers the mean squared error in pixels. The generator goes on from the decoder of relu6
+with two more losses (Dosovitskiy and Brox 2016b, "Generating images with perceptual similarity metrics based on deep
+networks"): the error in features of resnet_s_robust, whose gradients draw, and what judges beside these features think
+of it (as in Sauer et al. 2021). The error in its own code would be a third one; it was left out, for the generator met
+it with grids that nobody sees an object in.
 
 Each step draws from the seed and its own number, so that training resumes from the last checkpoint as if it had not
 been interrupted. At each checkpoint tabletop test pictures and their reconstructions are drawn to
@@ -38,16 +38,15 @@ JUDGED = {"relu1": 64, "layer1": 64, "layer2": 128}   # layers and their channel
 @dataclass(frozen=True)
 class Recipe:
     steps: int
-    batch: int = 16
+    batch: int = 16             # pictures
+    photos: float = 0.25        # the share of them that are photos, the others are of tabletop
     rate: float = 2e-3
     smallest_crop: float = 0.5
-    linear: int = 375           # batches that its linear part is fitted to
     start: str = ""             # the decoder whose weights it starts from
     pixels: float = 1.0         # weights of the losses
     features: float = 0.0
     judges: float = 0.0
-    window: int = 64            # side of the part, px, in which describer and judges look
-    every: int = 100            # steps between checkpoints
+    every: int = 200            # steps between checkpoints
     seed: int = 0
 
     def rate_at(self, step):
@@ -56,10 +55,10 @@ class Recipe:
 
 
 RECIPES = {
-    "relu6": Recipe(1400),
-    "generator": Recipe(500, rate=1e-3, start="relu6", pixels=0.5, features=1.0, judges=0.2),
-    "relu5": Recipe(600, linear=60),
-    "relu2": Recipe(250, linear=30),
+    "relu6": Recipe(6000),
+    "generator": Recipe(5000, photos=0, smallest_crop=0.75, start="relu6", pixels=0.3, features=1.0, judges=0.3),
+    "relu5": Recipe(3000),
+    "relu2": Recipe(2500),
 }
 
 
@@ -84,14 +83,12 @@ class Training:
         self.name, self.recipe, self.step = name, RECIPES[name], 0
         torch.manual_seed(self.recipe.seed)
         self.decoder = decoders.Decoder(name).to(memory_format=torch.channels_last)
-        self.decoder.coarse.requires_grad_(False)
         if self.recipe.start:
             self.decoder.load_state_dict(decoders.load(self.recipe.start).state_dict())
         self.judges = Judges()
         self.network, self.describer = (models.load(each).to(memory_format=torch.channels_last)
                                         for each in (decoders.NETWORK, DESCRIBER))
-        moving = [p for p in self.decoder.parameters() if p.requires_grad]
-        self.optimisers = [torch.optim.Adam(moving, betas=(0.8, 0.99)),
+        self.optimisers = [torch.optim.Adam(self.decoder.parameters(), betas=(0.8, 0.99)),
                            torch.optim.Adam(self.judges.parameters(), betas=(0.5, 0.99))]
 
     def parts(self):
@@ -101,14 +98,14 @@ class Training:
         """{name: loss} of a batch; the judges learn here too."""
         with torch.autocast("cpu", torch.bfloat16):
             codes = hooks.forward_to(self.network, images, self.decoder.layer).detach()
-            made = self.decoder(codes).float()
+            made = self.decoder.layers(codes).float()   # not yet enlarged
+            images = F.interpolate(images, made.shape[-1], mode="area")
             losses = {"pixels": F.mse_loss(made, images) * 10}
             if self.recipe.features:
                 losses |= self.perceptual(images, made)
         return losses
 
     def perceptual(self, images, made):
-        images, made = windows(images, made, self.recipe)
         with torch.no_grad():
             real = objectives.codes(self.describer, images, DESCRIBED)
         fake = objectives.codes(self.describer, made, DESCRIBED)
@@ -135,43 +132,6 @@ class Training:
         return {name: loss.item() for name, loss in losses.items()}
 
 
-def linear_rows(coarse, features, images):
-    """What the linear part of a decoder goes from, (rows,D), and to, (rows,E): the logits of a small picture."""
-    small = F.avg_pool2d(images, decoders.SIDE // coarse.arrange(coarse.linear(coarse.complete(features))).shape[-1])
-    logits = torch.logit(small.clamp(0.03, 0.97))
-    if features.ndim == 2:
-        return features, logits.flatten(1)
-    return [maps.flatten(2).transpose(1, 2).flatten(0, 1)
-            for maps in (F.unfold(coarse.complete(features), 3, padding=1), F.pixel_unshuffle(logits, 4))]
-
-
-@torch.no_grad()
-def fit_coarse(training, sources, penalty=5.0):
-    """The linear part of a decoder by ridge regression (its bias, a last column of ones, is penalised no more than by
-    1e-6 of that). It starts the training where Adam would take long to come, and stays as it is."""
-    coarse, products = training.decoder.coarse, 0
-    for step in range(training.recipe.linear):
-        images = batch(sources, training.recipe, 10 ** 6 + step)   # not the crops of the steps to come
-        features = hooks.forward_to(training.network, images, training.decoder.layer)
-        inputs, outputs = linear_rows(coarse, features, images)
-        inputs = torch.cat([inputs, torch.ones(len(inputs), 1)], 1)
-        products = products + inputs.T @ torch.cat([inputs, outputs], 1)
-    count = len(products)
-    products[:, :count].diagonal().add_(penalty * torch.ones(count).index_fill(0, torch.tensor([count - 1]), 1e-6))
-    weights = torch.linalg.solve(products[:, :count], products[:, count:])   # (D+1,E)
-    coarse.linear.weight.copy_(weights[:-1].T.reshape(coarse.linear.weight.shape))
-    coarse.linear.bias.copy_(weights[-1])
-    last = [layer for layer in training.decoder.layers if isinstance(layer, nn.Conv2d)][-1]
-    nn.init.zeros_(last.weight), nn.init.zeros_(last.bias)
-
-
-def windows(images, made, recipe):
-    """The same part of both pictures, somewhere."""
-    side = recipe.window
-    top, left = (int(torch.randint(images.shape[-1] - side + 1, ())) for _ in range(2))
-    return [batch[..., top:top + side, left:left + side] for batch in (images, made)]
-
-
 def descend(optimiser, loss, rate):
     for group in optimiser.param_groups:
         group["lr"] = rate
@@ -192,11 +152,11 @@ def relative(features, target):
 
 
 def batch(sources, recipe, step):
-    """Crops (batch,3,128,128) in [0,1], an equal share from each source; the same for the same step."""
+    """Crops (batch,3,128,128) in [0,1], from each source its share; the same for the same step."""
     generator, crops = torch.Generator().manual_seed(recipe.seed + step), []
-    for images in sources:
+    for images, share in sources:
         drawn = Crops(images, [0] * len(images), decoders.SIDE, recipe.smallest_crop, seed=recipe.seed + step)
-        chosen = torch.randint(len(images), (recipe.batch // len(sources),), generator=generator)
+        chosen = torch.randint(len(images), (round(recipe.batch * share),), generator=generator)
         crops += [drawn[int(i)][0] for i in chosen]
     return torch.stack(crops).float().div(255).contiguous(memory_format=torch.channels_last)
 
@@ -235,11 +195,9 @@ def fit(name, imagenette, folder):
     folder.mkdir(parents=True, exist_ok=True)
     training, losses = Training(name), []
     resume(training, folder / f"decoder_{name}.pt")
-    sources = [imagenette_arrays(imagenette, "train")[0], tabletop_arrays("train")[0]]
-    if not training.recipe.start and not training.step:
-        fit_coarse(training, sources)
+    photos = training.recipe.photos
+    sources = [(imagenette_arrays(imagenette, "train")[0], photos), (tabletop_arrays("train")[0], 1 - photos)]
     while training.step < training.recipe.steps:
-        torch.manual_seed(training.recipe.seed + training.step)   # where the window lies
         losses.append(training.advance(batch(sources, training.recipe, training.step)))
         if training.step % training.recipe.every == 0 or training.step == training.recipe.steps:
             record(training, folder, losses)

@@ -96,7 +96,7 @@ which had no part in the training, puts where it puts the original.
 
 - **Input** {decoder.layer} of `{decoder.network_name}` at 128x128 px. **Output** RGB 128x128 in [0,1].
 - **Data** crops and mirror images of Imagenette's training photos (9,469) and of tabletop's training pictures (3,000),
-  as many of either in each batch.
+  three of the latter for each of the former.
 - **Recipe** `data/recipes/decoders.py`, seed {recipe.seed}, {recipe.steps:,} steps of {recipe.batch} pictures; Adam,
   rate {recipe.rate}, bfloat16; {losses(recipe)}.
   Last mean losses: {lowered} (`decoder_{name}.log`).
