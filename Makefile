@@ -41,7 +41,7 @@ train: .venv/lab.stamp
 	$(BIN)/python data/recipes/joint.py && $(BIN)/python data/recipes/checksums.py && $(BIN)/python data/recipes/joint_card.py
 	$(BIN)/python data/recipes/style.py --imagenette $(IMAGENETTE) && $(BIN)/python data/recipes/checksums.py && \
 		$(BIN)/python data/recipes/style_card.py --imagenette $(IMAGENETTE)
-	for layer in relu2 relu5 relu6; do $(BIN)/python data/recipes/decoders.py $$layer --imagenette $(IMAGENETTE) && \
+	for name in relu2 relu5 relu6 generator; do $(BIN)/python data/recipes/decoders.py $$name --imagenette $(IMAGENETTE) && \
 		$(BIN)/python data/recipes/checksums.py || exit 1; done
 	$(BIN)/python data/recipes/decoders_card.py --imagenette $(IMAGENETTE)
 

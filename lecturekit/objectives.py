@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional as F
 
 from lecturekit import hooks, validate
 from lecturekit.attribution.scores import chosen
@@ -46,6 +47,36 @@ def class_score(model, target, score="logit"):
     return Objective(lambda images: chosen(model(images), target, score), (model,))
 
 
+def cross_entropy(model, labels):
+    """The cross-entropy of one label for each image: it rises away from the label (Goodfellow et al. 2015)."""
+    return _of_labels(model, labels, lambda logits, labels: F.cross_entropy(logits, labels, reduction="none"))
+
+
+def margin(model, labels):
+    """The highest other logit minus the label's: above 0 where the network is wrong (Carlini and Wagner 2017)."""
+    return _of_labels(model, labels, _margin)
+
+
+def dlr(model, labels):
+    """The margin divided by the difference of the first and third logit, whatever their scale (Croce and Hein 2020)."""
+    def ratio(logits, labels):
+        highest = logits.topk(3).values
+        return _margin(logits, labels) / (highest[:, 0] - highest[:, 2]).clamp(min=1e-9)
+    return _of_labels(model, labels, ratio)
+
+
+def _of_labels(model, labels, loss):
+    def score(images):
+        logits = model(images)
+        return loss(logits, validate.targets(labels, len(logits), logits.shape[1], "labels").to(logits.device))
+    return Objective(score, (model,))
+
+
+def _margin(logits, labels):
+    own = F.one_hot(labels, logits.shape[1]).bool()
+    return logits.masked_fill(own, -torch.inf).amax(1) - logits[own]
+
+
 def unit(model, layer, channel, row=None, col=None):
     """One value of a layer's map, by default the middle one."""
     return _of_layer(model, layer, lambda maps: _place(maps, row, col)[:, _checked(maps, channel)])
@@ -63,12 +94,21 @@ def energy(model, layer):
 
 def along(model, layer, code):
     """The inner product with a code (1,...) or (N,...) of the layer's shape: with the picture's own, a caricature."""
-    return _of_layer(model, layer, lambda maps: (maps * code).flatten(1).sum(1))
+    return _of_layer(model, layer, lambda maps: (maps * _fitting(code, maps)).flatten(1).sum(1))
 
 
 def near_code(model, layer, code):
     """Minus the normalised distance |code of the image - code|^2 / |code|^2 at a layer (Mahendran and Vedaldi 2015)."""
-    return _of_layer(model, layer, lambda maps: -_relative(maps - code, code))
+    return _of_layer(model, layer, lambda maps: -_relative(maps - _fitting(code, maps), code))
+
+
+def _fitting(code, maps):
+    """`code` if it is a float tensor of the shape of a layer's output for one image, or for each of them."""
+    one, many = tuple(maps[:1].shape), tuple(maps.shape)
+    if not isinstance(code, torch.Tensor) or tuple(code.shape) not in (one, many):
+        got = f"shape {tuple(code.shape)}" if isinstance(code, torch.Tensor) else type(code).__name__
+        raise ValueError(f"code: got {got}. It takes the layer's output for one image, {one}, or for each, {many}.")
+    return code
 
 
 def l2():
@@ -141,7 +181,27 @@ def content_loss(features, target):
     return _relative(features - target, target)
 
 
-def style_loss(features, grams):
+def moments(features):
+    """Means and covariances of the channels over the positions, (N,C,1+C): what `gram` holds, less the position of
+    zero (Li et al. 2017, section 4, match means and variances)."""
+    flat = features.flatten(2)   # (N,C,HW)
+    mean = flat.mean(2, keepdim=True)
+    centred = flat - mean
+    return torch.cat([mean, centred @ centred.transpose(1, 2) / flat.shape[2]], 2)
+
+
+def style_loss(features, targets, statistic=gram):
     """The mean over layers of |G - A|^2 / |A|^2 for each of N images, from {layer: features (N,C,H,W)} and the Gram
-    matrices A of the style, {layer: (N,C,C) or (1,C,C)}: every layer counts alike, whatever the size of its values."""
-    return torch.stack([_relative(gram(features[layer]) - a, a) for layer, a in grams.items()]).mean(0)
+    matrices A of the style, {layer: (N,C,C) or (1,C,C)}: every layer counts alike, whatever the size of its values.
+
+    With another `statistic` of features, such as `moments`, the targets are its values.
+    """
+    return torch.stack([_relative(statistic(features[layer]) - a, a) for layer, a in targets.items()]).mean(0)
+
+
+def near_style(model, targets, statistic=gram):
+    """Minus the `style_loss` of images to {layer: statistic of the style}, layers in the network's order
+    (Gatys et al. 2015, eq. 4 and 5, each layer divided by its own size)."""
+    for layer in targets:
+        validate.layer(model, layer)
+    return Objective(lambda images: -style_loss(codes(model, images, targets), targets, statistic), (model,))

@@ -23,15 +23,16 @@ EXPLODED = 1e12   # a score beyond this is no longer worth following
 
 @dataclass(frozen=True)
 class Moved:
-    """What became of the images: the last ones (N,C,H,W), the scores (steps,N) before each step, and, where the run
-    ended early, why (else "")."""
+    """What became of the images: the last or the best ones (N,C,H,W), the scores (steps,N) before each step, and, where
+    the run ended early, why (else "")."""
 
     images: torch.Tensor
     scores: torch.Tensor
     stopped: str = ""
 
 
-def optimise(start, objective, steps=100, step=None, project=None, transform=None, seed=0, watch=None, quiet=False):
+def optimise(start, objective, steps=100, step=None, project=None, transform=None, seed=0, watch=None, quiet=False,
+             keep="last"):
     """Move images (N,C,H,W), or the parameters behind them, so that an objective rises: `Moved`.
 
     start      images, or a parameterisation (`parameters`) whose `.images()` are moved
@@ -40,11 +41,14 @@ def optimise(start, objective, steps=100, step=None, project=None, transform=Non
     project    (images, number of the step) -> images, after each step (`projections`); only where pixels are moved
     transform  (images, generator) -> images, before the objective (`transforms`), its random numbers from `seed`
     watch      called with (number of the step, images, scores) after each step
+    keep       "last", or "best": for each image the one of those after a step whose score was highest, the last one
+               scored once more
 
     A NaN or exploding score ends the run with a warning that names the step, an interrupt ends it quietly: both give
     the last good images.
     """
     validate.positive("steps", steps, whole=True)
+    validate.one_of("keep", keep, ("last", "best"))
     moved = start if hasattr(start, "parameters") else Pixels(start)
     if project is not None and not isinstance(moved, Pixels):
         raise ValueError(f"project: got one for {type(moved).__name__}. It takes None there: only pixels can be projected.")
@@ -64,17 +68,18 @@ def optimise(start, objective, steps=100, step=None, project=None, transform=Non
         except FloatingPointError as error:
             stopped = str(error)
             warnings.warn(f"optimise: {stopped}; these are the last good images.", stacklevel=2)
+        images = run.best if keep == "last" else run.highest()
     scores = torch.stack(run.scores) if run.scores else torch.zeros(0, len(run.best))
-    return Moved(run.best, scores, stopped)
+    return Moved(images, scores, stopped)
 
 
 class _Run:
-    """The state of one run: `best` are the last images whose score was finite."""
+    """The state of one run: `best` are the last images whose score was finite, `top` (images, scores) the highest."""
 
     def __init__(self, moved, objective, optimiser, project, transform, generator):
         self.moved, self.objective, self.optimiser = moved, objective, optimiser
         self.project, self.transform, self.generator = project, transform, generator
-        self.best, self.scores = moved.images().detach().clone(), []
+        self.best, self.scores, self.top = moved.images().detach().clone(), [], None
 
     def move(self, number):
         """One step. Raises FloatingPointError, and leaves `best` and `scores` alone, where the score is not finite."""
@@ -89,7 +94,25 @@ class _Run:
             self.optimiser.step(loss)
         self.best, scores = first[0]
         self.scores.append(scores)
+        if number > 0:
+            self._remember(self.best, scores)
         self._settle(number)
+
+    def _remember(self, images, scores):
+        if self.top is not None:
+            higher = scores > self.top[1]
+            images = torch.where(higher.view(-1, *[1] * (images.ndim - 1)), images, self.top[0])
+            scores = torch.where(higher, scores, self.top[1])
+        self.top = images, scores
+
+    @torch.no_grad()
+    def highest(self):
+        """For each image the one after a step whose score was highest; the last ones are scored for it."""
+        try:
+            self._remember(self.best, self._score(len(self.scores)))
+        except FloatingPointError:
+            pass   # those before it were good
+        return self.best if self.top is None else self.top[0]
 
     def _score(self, number):
         self._images = self.moved.images()

@@ -1,5 +1,8 @@
 """Where an image must stay, and what is done to it after each step of `optimise`: functions (images, step) -> images."""
 
+import math
+
+import torch
 from torchvision.transforms.functional import gaussian_blur
 
 from lecturekit import validate
@@ -28,8 +31,7 @@ def ball(centre, eps, norm="linf"):
     "linf": no value moves by more than eps; "l2": the difference is at most eps long.
     """
     validate.one_of("norm", norm, NORMS)
-    if not isinstance(eps, (int, float)) or not eps >= 0:
-        raise ValueError(f"eps: got {eps!r}. It takes a number from 0 on, in pixel units such as 8/255.")
+    radius(eps)
     centre = validate.images(centre).detach()
 
     def near(images, step):
@@ -41,6 +43,28 @@ def ball(centre, eps, norm="linf"):
             moved = moved * (eps / length.clamp(min=1e-12)).clamp(max=1)
         return (centre + moved).clamp(0, 1)   # nearer still: the centre lies within [0,1]
     return near
+
+
+def radius(eps):
+    """`eps` if it is a finite number from 0 on."""
+    number = isinstance(eps, (int, float)) and not isinstance(eps, bool)
+    if not number or not 0 <= eps < math.inf:
+        raise ValueError(f"eps: got {eps!r}. It takes a number from 0 on, in pixel units such as 8/255.")
+    return eps
+
+
+def scattered(centre, eps, norm="linf", seed=0):
+    """A random point of the `ball` about each of the images `centre` (N,C,H,W), brought into [0,1]: in "linf" uniform,
+    in "l2" in a uniform direction at a uniform distance up to eps."""
+    draw = {"linf": torch.rand, "l2": torch.randn}[validate.one_of("norm", norm, NORMS)]
+    generator = torch.Generator().manual_seed(seed)
+    noise = draw(centre.shape, generator=generator)
+    if norm == "linf":
+        noise = 2 * noise - 1
+    else:
+        share = torch.rand(len(centre), 1, 1, 1, generator=generator)
+        noise = noise / noise.flatten(1).norm(dim=1).view(-1, 1, 1, 1) * share
+    return (centre + radius(eps) * noise.to(centre)).clamp(0, 1)
 
 
 def decay(share):

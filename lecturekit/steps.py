@@ -38,6 +38,21 @@ def signed(rate):
     return _plain(rate, torch.sign)
 
 
+def newton(rate=1.0, norm="l2"):
+    """gradient / |gradient|^2, or in "linf" its signs / |gradient|_1: times `rate`, the way on which a linear score
+    rises by `rate`. Of -log(-margin) it is the way to the boundary (DeepFool, Moosavi-Dezfooli et al. 2016)."""
+    def direction(gradient):
+        if norm == "linf":
+            return gradient.sign() / _norm(gradient, 1).clamp(min=1e-12)
+        return gradient / _norm(gradient).square().clamp(min=1e-12)
+    return _plain(rate, direction)
+
+
+def falling(step, steps):
+    """Another step, whose rate falls linearly, to its `steps`-th part at the last of so many."""
+    return partial(step, factor=lambda number: max(1 - number / steps, 1 / steps))
+
+
 def adam(rate):
     """Adam (Kingma and Ba 2015)."""
     return partial(_Ascent, torch.optim.Adam, lr=validate.positive("rate", rate))
@@ -49,8 +64,8 @@ def lbfgs(rate=1.0, inner=20):
                    line_search_fn="strong_wolfe")
 
 
-def _norm(gradient):
-    return gradient.flatten(1).norm(dim=1).view(-1, *[1] * (gradient.ndim - 1))
+def _norm(gradient, order=2):
+    return gradient.flatten(1).norm(order, dim=1).view(-1, *[1] * (gradient.ndim - 1))
 
 
 def _plain(rate, direction):
@@ -58,12 +73,14 @@ def _plain(rate, direction):
 
 
 class _Ascent:
-    """An optimiser of torch whose gradients pass through `direction` first."""
+    """An optimiser of torch whose gradients pass through `direction` first; `factor` (number of the step) scales its
+    rate."""
 
-    def __init__(self, optimiser, *direction_and_parameters, **options):
+    def __init__(self, optimiser, *direction_and_parameters, factor=lambda number: 1.0, **options):
         *direction, parameters = direction_and_parameters
         self.direction = direction[0] if direction else None
         self.parameters, self.inner = parameters, optimiser(parameters, **options)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.inner, factor)
 
     def step(self, loss):
         """One step down `loss`, a function without arguments."""
@@ -74,3 +91,4 @@ class _Ascent:
             return value
 
         self.inner.step(closure)
+        self.schedule.step()

@@ -1,18 +1,23 @@
-"""The networks of style transfer: one that describes a style, one that paints it in a single pass."""
+"""Style transfer: the network that describes a style, painting by optimisation, a network that paints in one pass."""
 
 import copy
+import math
+import warnings
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lecturekit import files, models, pixels, validate
+from lecturekit import files, models, objectives, pixels, projections, steps, validate
+from lecturekit.optimise import optimise
 
 STYLES = ("brush_strokes", "mosaic", "primaries")   # the pictures data/styles/*.jpg, made by programs
 DESCRIBER = "vgg_s"                                 # the network whose features describe content and style
 CONTENT_LAYER = "relu3_2"
 STYLE_LAYERS = ("normalize", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SMALLEST = 8                                        # px; below, instance norm has nothing to average over
+DESCRIBED = 32                                      # px; below, the last layers have nothing to average over
+MOST = 2 ** 20                                      # pixels that `transfer` moves, at about 1.5 kB each
 
 
 def style_picture(name, size=None):
@@ -32,6 +37,54 @@ def smoothed(model):
         elif isinstance(module, nn.Conv2d):
             module.padding_mode = "reflect"
     return model
+
+
+@torch.no_grad()
+def describe(model, style, layers=STYLE_LAYERS, statistic=objectives.gram):
+    """{layer: Gram matrices (N,C,C)} of style pictures (N,3,H,W) of at least 32 px, or another statistic of them."""
+    if min(validate.images(style, "style").shape[-2:]) < DESCRIBED:
+        raise ValueError(f"style: got shape {tuple(style.shape)}. It takes pictures of at least "
+                         f"{DESCRIBED}x{DESCRIBED} px: a smaller one has no texture.")
+    return {layer: statistic(values) for layer, values in objectives.codes(model, style, layers).items()}
+
+
+def goal(model, photo, grams, weight=40.0, layer=CONTENT_LAYER, smooth=0.5):
+    """What style transfer asks of images: near the photos (N,3,H,W) at `layer`, near the Gram matrices of a style.
+
+    Minus (content loss + weight * style loss + smooth * mean total variation), the losses from one pass (Gatys et al.
+    2016, eq. 7). `weight` is a number, or one for each photo (N,).
+    """
+    order = [name for name, _ in model.named_modules()]
+    for name in (layer, *grams):
+        validate.layer(model, name)
+    layers = sorted({layer, *grams}, key=order.index)
+    content = objectives.codes(model, validate.images(photo, "photo"), [layer])[layer].detach()
+
+    def score(images):
+        codes = objectives.codes(model, images, layers)
+        return -(objectives.content_loss(codes[layer], content) + weight * objectives.style_loss(codes, grams))
+    return objectives.Objective(score, (model,)) - smooth / photo[0].numel() * objectives.total_variation(2)
+
+
+def transfer(model, photo, grams, weight=40.0, layer=CONTENT_LAYER, rounds=3, inner=20, **options):
+    """Paint photos (N,3,H,W) in a style by optimisation from the photos themselves: `Moved`, after `rounds` of L-BFGS
+    with `inner` iterations each; `options` are those of `optimise`."""
+    photo = affordable(photo)
+    return optimise(photo, goal(model, photo, grams, weight, layer), rounds, steps.lbfgs(inner=inner), projections.box,
+                    **options)
+
+
+def affordable(images, most=None):
+    """Images (N,3,H,W), scaled down with a warning where all of them together have more than `most` pixels (MOST)."""
+    most = most or MOST
+    n, _, height, width = validate.images(images).shape
+    if n * height * width <= most:
+        return images
+    scale = math.sqrt(most / (n * height * width))
+    size = tuple(max(1, int(side * scale)) for side in (height, width))
+    warnings.warn(f"images: {n} of {height}x{width} px need too much memory; they were scaled down to "
+                  f"{size[0]}x{size[1]} px.", stacklevel=3)
+    return pixels.resize(images, size).clamp(0, 1)
 
 
 class StyleNorm(nn.Module):

@@ -77,6 +77,43 @@ def test_codes():
     assert near_code(MODEL, "conv1", code[:1])(IMAGES)[1] < -0.01
 
 
+def test_near_style_is_zero_for_the_same_texture_and_sums_up_its_layers():
+    layers = ["conv1", "conv2"]
+    targets = {layer: objectives.gram(values) for layer, values in objectives.codes(MODEL, IMAGES, layers).items()}
+    assert objectives.near_style(MODEL, targets)(IMAGES).abs().max() < 1e-9
+    doubled = {layer: 2 * target for layer, target in targets.items()}
+    torch.testing.assert_close(objectives.near_style(MODEL, doubled)(IMAGES), torch.tensor([-0.25, -0.25]))
+    assert slope(objectives.near_style(MODEL, doubled), IMAGES).abs().sum() > 0
+
+
+def test_near_style_refuses_layers_that_do_not_exist_or_in_wrong_order():
+    square = torch.eye(2)[None]
+    with pytest.raises(ValueError, match="layer: got 'conv9'. Did you mean"):
+        objectives.near_style(MODEL, {"conv9": square})
+    with pytest.raises(ValueError, match="layers: got 'conv2' before 'conv1'"):
+        objectives.near_style(MODEL, {"conv2": square, "conv1": square})(IMAGES)
+
+
+def test_moments_hold_what_the_gram_matrix_holds_and_the_mean_apart():
+    features = torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    moments = objectives.moments(features)
+    assert moments.shape == (2, 4, 5)
+    mean, covariance = moments[..., :1], moments[..., 1:]
+    torch.testing.assert_close(covariance + mean @ mean.transpose(1, 2), 4 * objectives.gram(features))
+    moved = objectives.moments(features + 7)
+    torch.testing.assert_close(moved, torch.cat([mean + 7, covariance], 2))
+
+
+@pytest.mark.parametrize("code, got", [
+    (torch.zeros(1, 6, 4, 5), r"shape \(1, 6, 4, 5\)"), (torch.zeros(6, 8, 10), r"shape \(6, 8, 10\)"),
+    (torch.zeros(3, 6, 8, 10), r"shape \(3, 6, 8, 10\)"), (torch.zeros(2, 6, 8, 1), r"shape \(2, 6, 8, 1\)"),
+    ([1.0], "list")])
+@pytest.mark.parametrize("objective", [near_code, along])
+def test_codes_of_another_shape(objective, code, got):
+    with pytest.raises(ValueError, match=rf"code: got {got}. It takes the layer's output for one image, \(1, 6,"):
+        objective(MODEL, "conv1", code)(IMAGES)
+
+
 def test_alpha_norm_and_class_scores():
     assert alpha_norm(2, 0.0)(IMAGES).tolist() == pytest.approx(objectives.l2()(IMAGES).tolist())
     model = models.load("resnet_s", weights="random")

@@ -87,8 +87,8 @@ def test_holds_every_figure_and_no_solution(number, built):
     shown, _ = re.subn(r'<aside class="notes">.*?</aside>', "", page, flags=re.S)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                assert "".join(output.data["image/png"].split()) in shown
+            for kind in deck.FIGURES & output.get("data", {}).keys():
+                assert "".join(output.data[kind].split()) in shown
         for solution in re.findall(r"### BEGIN SOLUTION\n(.*?)\s*### END SOLUTION", cell.source, re.S):
             last = re.sub(r"<[^>]+>", "", slides.python(solution.splitlines()[-1].strip()))
             assert last not in re.sub(r"<[^>]+>", "", shown)

@@ -129,6 +129,54 @@ def test_a_smoothed_network_sees_no_frame(describer):
         assert torch.allclose(values, values.mean((2, 3), keepdim=True), atol=1e-4)
 
 
+def test_a_style_of_one_pixel_is_refused(describer):
+    with pytest.raises(ValueError, match=r"style: got shape \(1, 3, 1, 1\). It takes pictures of at least 32x32 px"):
+        style_nets.describe(describer, torch.rand(1, 3, 1, 1))
+    smallest = style_nets.describe(describer, style_nets.style_picture("mosaic", 32))
+    assert all(torch.isfinite(values).all() for values in smallest.values())
+
+
+def test_the_goal_is_the_sum_of_its_losses_whatever_the_order_of_layers(describer, photos):
+    photo, image, picture = photos[:1], photos[1:2], style_nets.style_picture("mosaic", 64)
+    later = ["bn4_1", "conv5_1"]   # after the content layer, but before it in the alphabet
+    grams = dict(reversed(style_nets.describe(describer, picture, later).items()))
+    codes = objectives.codes(describer, torch.cat([photo, image]), [CONTENT_LAYER, *later])
+    content = objectives.content_loss(codes[CONTENT_LAYER][1:], codes[CONTENT_LAYER][:1])
+    style = objectives.style_loss({layer: codes[layer][1:] for layer in later}, grams)
+    smooth = 0.5 * objectives.total_variation(2)(image) / image.numel()
+    loss = -style_nets.goal(describer, photo, grams, weight=7.0)(image)
+    torch.testing.assert_close(loss, content + 7 * style + smooth, rtol=1e-4, atol=1e-5)
+
+
+def test_the_goal_wants_layers_that_exist(describer, targets, photos):
+    with pytest.raises(ValueError, match="layer: got 'relu3_3'. Did you mean"):
+        style_nets.goal(describer, photos, targets["mosaic"], layer="relu3_3")
+    with pytest.raises(ValueError, match="layer: got 'relu9'"):
+        style_nets.goal(describer, photos, {"relu9": torch.eye(3)[None]})
+
+
+def test_transfer_brings_the_style_and_a_larger_weight_more_of_it(describer, targets):
+    photo, grams = datasets.photo("coffee", 48), targets["mosaic"]
+    losses = []
+    for weight in (0.5, 40.0):
+        moved = style_nets.transfer(describer, photo, grams, weight, rounds=1, inner=12, quiet=True)
+        assert moved.images.shape == photo.shape and 0 <= moved.images.min() and moved.images.max() <= 1
+        losses.append(-objectives.near_style(describer, grams)(moved.images).item())
+    assert losses[1] < losses[0] < -objectives.near_style(describer, grams)(photo).item()
+
+
+def test_too_many_pixels_are_scaled_down_with_a_warning(describer, targets, monkeypatch):
+    large = torch.rand(2, 3, 60, 120, generator=torch.Generator().manual_seed(0))
+    with pytest.warns(UserWarning, match="images: 2 of 60x120 px need too much memory; they were scaled down to 30x60"):
+        fewer = style_nets.affordable(large, most=2 * 30 * 60)
+    assert fewer.shape == (2, 3, 30, 60) and style_nets.affordable(large) is large
+    monkeypatch.setattr(style_nets, "MOST", 32 * 32)
+    with pytest.warns(UserWarning, match="scaled down to 32x32 px"):
+        moved = style_nets.transfer(describer, datasets.photo("coffee", 48), targets["mosaic"], rounds=1, inner=2,
+                                    quiet=True)
+    assert moved.images.shape == (1, 3, 32, 32)
+
+
 # The painting network
 
 

@@ -1,4 +1,4 @@
-"""Draw the pictures of the README: data/pictures/*.png.
+"""Draw the pictures of the README: data/pictures/.
 
     python data/recipes/pictures.py
 """
@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt   # noqa: E402
 import torch   # noqa: E402
 
-from lecturekit import attribution, datasets, files, localisation, models, plots   # noqa: E402
+from lecturekit import attribution, datasets, files, localisation, models, pixels, plots, style_nets   # noqa: E402
 
 
 def save(name):
@@ -67,8 +67,18 @@ def filters():
     save("filters_alexnet_s.png")
 
 
+def style(side=200):
+    """Two photos, each in the three styles of the bundled network."""
+    photos = torch.cat([datasets.photo(name, side) for name in ("chelsea", "china")])
+    painter = style_nets.load()
+    shown = [photos, *(painter(photos, style) for style in style_nets.STYLES)]
+    row = torch.cat([images[k] for k in (0, 1) for images in shown], 2)   # (3,side,8*side)
+    pixels.to_pil(row[None]).save(files.root() / "pictures/style.jpg", quality=88)
+
+
 if __name__ == "__main__":
     torch.manual_seed(0)
     occlusion()
     two_objects()
     filters()
+    style()

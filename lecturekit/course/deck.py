@@ -5,10 +5,12 @@ the speaker sees (notes). Within a section each cell becomes as many slides as i
 """
 
 import base64
+import io
 import math
 import re
-import struct
 from dataclasses import dataclass, field
+
+from PIL import Image
 
 WIDTH, HEIGHT = 1152, 544            # px of a slide below its title
 CODE_LINES, TALL_LINES = 12, 17      # lines of code on a slide; the same with the ones that had to be wrapped
@@ -22,6 +24,7 @@ LARGEST = 2.2                        # a figure is enlarged at most so much
 WHOLE = 0.65                         # a figure that its reading leaves larger than this needs no slide of its own
 ASIDE = 420                          # px, the column of text beside a figure
 CHECK = '\n\ncheck("00.0", function)'   # what a check adds to its stub
+FIGURES = {"image/png", "image/jpeg"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 DETAILS = re.compile(r"\s*<details>\s*<summary>.*?</summary>(.*?)</details>", re.S)
 ITEMS = re.compile(r"\n(?=(?:[-*]|\d+\.) )")
@@ -305,10 +308,11 @@ def _printed(cell):
 
 
 def _figures(cell, live):
-    return [_png(output.data["image/png"], live) for output in cell.outputs if "image/png" in output.get("data", {})]
+    return [_figure(kind, data, live) for output in cell.outputs
+            for kind, data in output.get("data", {}).items() if kind in FIGURES]
 
 
-def _png(data, live):
+def _figure(kind, data, live):
     data = "".join(data.split())
-    size = struct.unpack(">II", base64.b64decode(data[:64])[16:24])
-    return Figure(f"data:image/png;base64,{data}", *size, live)
+    size = Image.open(io.BytesIO(base64.b64decode(data))).size
+    return Figure(f"data:{kind};base64,{data}", *size, live)

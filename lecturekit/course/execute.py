@@ -11,7 +11,8 @@ from PIL import Image
 
 from lecturekit.course import lessons
 
-LARGE = 8_000   # bytes above which a figure is reduced to 256 colours
+LARGE = 8_000      # bytes above which a figure is stored smaller
+DRAWING = 20_000   # colours up to which a figure is a drawing; with more it holds photos
 
 
 def build(numbers=None):
@@ -30,15 +31,21 @@ def execute(notebook, folder, timeout=600):
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
-                output.data["image/png"] = smaller(output.data["image/png"])
+                output.data |= smaller(output.data.pop("image/png"))
     return notebook
 
 
 def smaller(png):
-    """A base64 PNG with at most 256 colours where it is large and gains by it."""
-    before = base64.b64decode(png)
+    """{MIME type: base64} of a figure, given as a base64 PNG. Where it is large and gains by it, a drawing becomes a PNG
+    of 256 colours, and what holds photos a JPEG."""
+    before, after = base64.b64decode(png), io.BytesIO()
     if len(before) <= LARGE:
-        return png
-    after = io.BytesIO()
-    Image.open(io.BytesIO(before)).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT).save(after, "PNG", optimize=True)
-    return base64.b64encode(min(before, after.getvalue(), key=len)).decode()
+        return {"image/png": png}
+    picture, kind = Image.open(io.BytesIO(before)).convert("RGB"), "image/png"
+    if picture.getcolors(DRAWING):
+        picture.quantize(256, Image.Quantize.MEDIANCUT).save(after, "PNG", optimize=True)
+    else:
+        picture.save(after, "JPEG", quality=84, subsampling=0, optimize=True)
+        kind = "image/jpeg"
+    gains = len(after.getvalue()) < len(before)
+    return {kind: base64.b64encode(after.getvalue()).decode()} if gains else {"image/png": png}
