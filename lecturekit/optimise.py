@@ -51,23 +51,14 @@ def optimise(start, objective, steps=100, step=None, project=None, transform=Non
     validate.one_of("keep", keep, ("last", "best"))
     moved = start if hasattr(start, "parameters") else Pixels(start)
     if project is not None and not isinstance(moved, Pixels):
-        raise ValueError(f"project: got one for {type(moved).__name__}. It takes None there: only pixels can be projected.")
+        raise ValueError(f"project: got one for {type(moved).__name__}. It takes None there: only pixels can be "
+                         "projected.")
     run = _Run(moved, objective, (step or adam(0.05))(moved.parameters), project, transform,
                torch.Generator().manual_seed(seed))
-    stopped = ""
     with ExitStack() as stack:
         for model in getattr(objective, "models", ()):
             stack.enter_context(hooks.preserved(model)).eval()
-        try:
-            for number in tqdm(range(steps), disable=True if quiet else None, leave=False):
-                run.move(number)
-                if watch is not None:
-                    watch(number, run.best, run.scores[-1])
-        except KeyboardInterrupt:
-            stopped = f"interrupted after {len(run.scores)} steps"
-        except FloatingPointError as error:
-            stopped = str(error)
-            warnings.warn(f"optimise: {stopped}; these are the last good images.", stacklevel=2)
+        stopped = run.climb(steps, watch, quiet)
         images = run.best if keep == "last" else run.highest()
     scores = torch.stack(run.scores) if run.scores else torch.zeros(0, len(run.best))
     return Moved(images, scores, stopped)
@@ -80,6 +71,20 @@ class _Run:
         self.moved, self.objective, self.optimiser = moved, objective, optimiser
         self.project, self.transform, self.generator = project, transform, generator
         self.best, self.scores, self.top = moved.images().detach().clone(), [], None
+
+    def climb(self, steps, watch, quiet):
+        """All steps; gives the reason where they end early, else ""."""
+        try:
+            for number in tqdm(range(steps), disable=True if quiet else None, leave=False):
+                self.move(number)
+                if watch is not None:
+                    watch(number, self.best, self.scores[-1])
+        except KeyboardInterrupt:
+            return f"interrupted after {len(self.scores)} steps"
+        except FloatingPointError as error:
+            warnings.warn(f"optimise: {error}; these are the last good images.", stacklevel=3)
+            return str(error)
+        return ""
 
     def move(self, number):
         """One step. Raises FloatingPointError, and leaves `best` and `scores` alone, where the score is not finite."""

@@ -13,7 +13,7 @@ import torch
 
 from lecturekit import validate
 
-LESSONS = ("01", "02", "03", "04", "05", "06", "07", "08")
+LESSONS = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10")
 
 
 @dataclass(frozen=True)
