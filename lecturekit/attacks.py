@@ -114,13 +114,19 @@ def lbfgs(model, images, labels, targets, rounds=6, steps=2):
 def shortened(model, images, labels, adversarial, targets=None, rounds=10, batch=BATCH):
     """Adversarial images moved back towards `images` as far as they still fool the network (bisection of the way);
     those that do not fool it stay."""
+    return on_the_way(images, adversarial, lambda moved: fooled(model, moved, labels, targets, batch), rounds)
+
+
+def on_the_way(images, others, holds, rounds):
+    """The points on the way from `images` to `others` that are nearest to `images` and for which `holds` (images ->
+    bool (N,)) is still true, by bisection; the others themselves where it never is."""
     low, high = torch.zeros(2, len(images), 1, 1, 1).to(images)
     high += 1
     for _ in range(rounds):
         middle = (low + high) / 2
-        wrong = fooled(model, images + middle * (adversarial - images), labels, targets, batch).view(-1, 1, 1, 1)
-        low, high = torch.where(wrong, low, middle), torch.where(wrong, middle, high)
-    return images + high * (adversarial - images)
+        true = holds(images + middle * (others - images)).view(-1, 1, 1, 1)
+        low, high = torch.where(true, low, middle), torch.where(true, middle, high)
+    return images + high * (others - images)
 
 
 def fooled(model, images, labels, targets=None, batch=BATCH):

@@ -7,8 +7,9 @@ import torch
 from scipy.optimize import differential_evolution
 from tqdm import tqdm
 
-from lecturekit import robust_training, validate
+from lecturekit import attacks, robust_training, validate
 from lecturekit.projections import radius
+from lecturekit.steps import lengths
 
 BATCH = 128     # images in one pass
 HALVINGS = 12   # of the way from one label to another
@@ -155,38 +156,29 @@ def boundary(queries, images, labels, starts, limit=500, seed=0, spread=0.1, app
     used = HALVINGS + 1
     while used + 3 <= limit:
         used += 2
-        distance = _lengths(best - images)
+        distance = lengths(best - images)
         aside = _aside(best, images, side * distance, generator)
         on_side = (queries(aside).argmax(1) != labels).view(-1, 1, 1, 1)
         nearer = (aside + ahead * (images - aside)).clamp(0, 1)
-        won = (queries(nearer).argmax(1) != labels).view(-1, 1, 1, 1) & (_lengths(nearer - images) < distance)
+        won = (queries(nearer).argmax(1) != labels).view(-1, 1, 1, 1) & (lengths(nearer - images) < distance)
         best = torch.where(won, nearer, best)
         side = (side * torch.where(on_side, 1.1, 0.9)).clamp(max=0.5)   # half of the steps aside should stay outside
         ahead = (ahead * torch.where(won, 1.1, 0.97)).clamp(max=0.5)
     return Attacked(best, queries(best).argmax(1) != labels, torch.full((count,), used + 1))
 
 
-def _lengths(changes):
-    return changes.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-
-
 def _aside(best, images, length, generator):
     """A random step of `length` on the sphere about `images` through `best`."""
     noise = torch.randn(best.shape, generator=generator)
     away = best - images
-    noise -= away * (noise * away).flatten(1).sum(1).view(-1, 1, 1, 1) / _lengths(away).square().clamp(min=1e-12)
-    moved = away + noise * (length / _lengths(noise).clamp(min=1e-12))
-    return (images + moved * (_lengths(away) / _lengths(moved).clamp(min=1e-12))).clamp(0, 1)
+    noise -= away * (noise * away).flatten(1).sum(1).view(-1, 1, 1, 1) / lengths(away).square().clamp(min=1e-12)
+    moved = away + noise * (length / lengths(noise).clamp(min=1e-12))
+    return (images + moved * (lengths(away) / lengths(moved).clamp(min=1e-12))).clamp(0, 1)
 
 
 def _between(queries, images, labels, starts):
     """The point nearest to `images`, on the way to `starts`, that has another label."""
-    low, high = torch.zeros(len(images), 1, 1, 1), torch.ones(len(images), 1, 1, 1)
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        other = (queries(images + middle * (starts - images)).argmax(1) != labels).view(-1, 1, 1, 1)
-        low, high = torch.where(other, low, middle), torch.where(other, middle, high)
-    return images + high * (starts - images)
+    return attacks.on_the_way(images, starts, lambda moved: queries(moved).argmax(1) != labels, HALVINGS)
 
 
 # ---------------------------------------------------------------- substitute

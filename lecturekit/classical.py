@@ -85,8 +85,6 @@ def _back(estimator, inputs, best, labels, rivals, norm):
     return _nearer(best, found, inputs, _fooled(estimator, found, labels, rivals), norm)
 
 
-
-
 def _inputs(estimator, inputs):
     inputs = np.asarray(inputs, np.float64)
     if inputs.ndim != 2 or inputs.shape[1] != estimator.n_features_in_ or not np.isfinite(inputs).all():

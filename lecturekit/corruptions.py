@@ -3,9 +3,8 @@
 
 import torch
 from torch.nn import functional as F
-from torchvision.io import decode_jpeg, encode_jpeg
 
-from lecturekit import attacks, validate
+from lecturekit import attacks, transforms, validate
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
@@ -20,7 +19,7 @@ def corrupt(images, name, severity=3, seed=0):
 
 
 def _gaussian_noise(images, deviation, generator):
-    return images + deviation * torch.randn(images.shape, generator=generator)
+    return transforms.noise(deviation)(images, generator)
 
 
 def _shot_noise(images, photons, generator):
@@ -66,10 +65,7 @@ def _pixelate(images, factor, generator):
 
 def jpeg(images, quality, generator=None):
     """Images (N,1,H,W) or (N,3,H,W) after JPEG compression."""
-    if not len(images):
-        return images
-    coded = encode_jpeg(list((images.detach().clamp(0, 1) * 255).round().to(torch.uint8).cpu()), quality)
-    return torch.stack(decode_jpeg(coded)).to(images) / 255
+    return transforms.coded(images, quality)
 
 
 def _fog(images, strength, generator):

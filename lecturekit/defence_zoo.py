@@ -9,7 +9,7 @@ from scipy.linalg import hadamard
 from torch import nn
 from torch.nn import functional as F
 
-from lecturekit import validate
+from lecturekit import transforms, validate
 from lecturekit.corruptions import jpeg
 from lecturekit.defences import Before, Codewords, Defence, Ensemble, Randomised
 from lecturekit.robust_training import adversarial, cross_entropy, digit_net, fit
@@ -43,7 +43,8 @@ class Bell(nn.Module):
 
 def noise(sigma):
     """A move that adds Gaussian noise, within [0,1]."""
-    return lambda images, generator: (images + sigma * torch.randn(images.shape, generator=generator)).clamp(0, 1)
+    added = transforms.noise(sigma)
+    return lambda images, generator: added(images, generator).clamp(0, 1)
 
 
 def glimpse(share):

@@ -97,8 +97,8 @@ class CPPN:
         y, x = torch.meshgrid(line, line, indexing="ij")
         self.inputs = torch.stack([x, y, (x.square() + y.square()).sqrt(), torch.ones_like(x)]).flatten(1)   # (4,P)
         order = torch.arange(nodes + channels)
-        before = torch.arange(4 + nodes) < (4 + order[:, None]).clamp(max=4 + nodes)
-        self.allowed = before   # (nodes+channels, 4+nodes): whom each node may listen to
+        # (nodes+channels, 4+nodes): whom each node may listen to
+        self.allowed = torch.arange(4 + nodes) < (4 + order[:, None]).clamp(max=4 + nodes)
 
     def draw(self, count, generator):
         shape = (count, *self.allowed.shape)

@@ -6,7 +6,7 @@ import torch
 from torchvision.transforms.functional import gaussian_blur
 
 from lecturekit import validate
-from lecturekit.steps import keep_largest
+from lecturekit.steps import keep_largest, lengths
 
 NORMS = ("linf", "l2")
 
@@ -39,8 +39,7 @@ def ball(centre, eps, norm="linf"):
         if norm == "linf":
             moved = moved.clamp(-eps, eps)
         else:
-            length = moved.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-            moved = moved * (eps / length.clamp(min=1e-12)).clamp(max=1)
+            moved = moved * (eps / lengths(moved).clamp(min=1e-12)).clamp(max=1)
         return (centre + moved).clamp(0, 1)   # nearer still: the centre lies within [0,1]
     return near
 
@@ -63,7 +62,7 @@ def scattered(centre, eps, norm="linf", seed=0):
         noise = 2 * noise - 1
     else:
         share = torch.rand(len(centre), 1, 1, 1, generator=generator)
-        noise = noise / noise.flatten(1).norm(dim=1).view(-1, 1, 1, 1) * share
+        noise = noise / lengths(noise) * share
     return (centre + radius(eps) * noise.to(centre)).clamp(0, 1)
 
 

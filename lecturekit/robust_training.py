@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lecturekit import attacks, classical, projections, standing, validate
+from lecturekit.steps import lengths
 
 
 def digit_net(hidden=(256, 256), units=nn.ReLU, dropout=0.0, inputs=64, classes=10, seed=0):
@@ -188,7 +189,7 @@ def virtual_direction(network, images, answers, generator=None, power=1, xi=0.1)
 
 
 def _unit(images):
-    return images / images.flatten(1).norm(dim=1).clamp(min=1e-30).view(-1, *[1] * (images.ndim - 1))
+    return images / lengths(images).clamp(min=1e-30)
 
 
 @contextmanager
@@ -201,5 +202,5 @@ def frozen_statistics(network):
             norm.momentum, norm.num_batches_tracked = 0.0, None
         yield network
     finally:
-        for norm, (norm.momentum, norm.num_batches_tracked) in zip(norms, kept):
-            pass
+        for norm, (momentum, tracked) in zip(norms, kept):
+            norm.momentum, norm.num_batches_tracked = momentum, tracked

@@ -31,9 +31,9 @@ def votes(model, images, sigma, samples, generator, batch=2048):
     (N,classes). The noise may leave [0,1]."""
     validate.images(images)
     validate.positive("sigma", sigma), validate.positive("samples", samples, whole=True)
-    counts = 0
-    for start in range(0, samples, max(1, batch // max(1, len(images)))):
-        times = min(max(1, batch // max(1, len(images))), samples - start)
+    counts, most = 0, max(1, batch // max(1, len(images)))
+    for start in range(0, samples, most):
+        times = min(most, samples - start)
         noise = sigma * torch.randn(times, *images.shape, generator=generator).to(images)
         scores = model((images + noise).flatten(0, 1))   # (times * N,classes)
         answers = torch.nn.functional.one_hot(scores.argmax(1), scores.shape[1])

@@ -19,8 +19,6 @@ VOWELS = ("ah", "eh", "aw", "oo", "er")   # as in father, bed, law, good, bird
 # The first three resonances of a man's throat and mouth, Hz (Peterson and Barney 1952, table II)
 FORMANTS = ((730, 1090, 2440), (530, 1840, 2480), (570, 840, 2410), (440, 1020, 2240), (490, 1350, 1690))
 BANDWIDTHS = (80, 100, 150)
-
-
 LOUDNESS, NOISE = 0.15, 0.006   # root mean squares, of 1 at most
 
 

@@ -23,7 +23,7 @@ def normalised(rate, still=0.0):
     def direction(gradient):
         if still:
             gradient = keep_largest(gradient, gradient.norm(dim=1), still)
-        return gradient / _norm(gradient).clamp(min=1e-12)
+        return gradient / lengths(gradient).clamp(min=1e-12)
     return _plain(rate, direction)
 
 
@@ -43,8 +43,8 @@ def newton(rate=1.0, norm="l2"):
     rises by `rate`. Of -log(-margin) it is the way to the boundary (DeepFool, Moosavi-Dezfooli et al. 2016)."""
     def direction(gradient):
         if norm == "linf":
-            return gradient.sign() / _norm(gradient, 1).clamp(min=1e-12)
-        return gradient / _norm(gradient).square().clamp(min=1e-12)
+            return gradient.sign() / lengths(gradient, 1).clamp(min=1e-12)
+        return gradient / lengths(gradient).square().clamp(min=1e-12)
     return _plain(rate, direction)
 
 
@@ -64,8 +64,9 @@ def lbfgs(rate=1.0, inner=20):
                    line_search_fn="strong_wolfe")
 
 
-def _norm(gradient, order=2):
-    return gradient.flatten(1).norm(order, dim=1).view(-1, *[1] * (gradient.ndim - 1))
+def lengths(images, order=2):
+    """The norm of each of the images (N,...), shaped to divide them, (N,1,...)."""
+    return images.flatten(1).norm(order, dim=1).view(-1, *[1] * (images.ndim - 1))
 
 
 def _plain(rate, direction):

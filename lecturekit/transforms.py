@@ -4,15 +4,12 @@ What survives them cannot hang on single pixels (Mordvintsev et al. 2015; Olah e
 and a camera (Athalye et al. 2018). `light` and what follows it draw anew for each image.
 """
 
-import io
 import math
 
 import torch
-from PIL import Image
 from torch.nn import functional as F
+from torchvision.io import decode_jpeg, encode_jpeg
 from torchvision.transforms.functional import gaussian_blur
-
-from lecturekit import pixels
 
 SQUARE = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))   # a picture's corners, clockwise from the top left
 
@@ -80,14 +77,16 @@ def jpeg(lowest=40, highest=90):
     """JPEG of a quality between the two. It has no slope: the gradient passes straight through (Athalye 2018)."""
     def compressed(images, generator):
         qualities = torch.randint(lowest, highest + 1, (len(images),), generator=generator).tolist()
-        return straight_through(lambda x: torch.cat([_jpeg(i, q) for i, q in zip(x.split(1), qualities)]), images)
+        return straight_through(lambda x: torch.cat([coded(i, q) for i, q in zip(x.split(1), qualities)]), images)
     return compressed
 
 
-def _jpeg(image, quality):
-    file = io.BytesIO()
-    pixels.to_pil(image.clamp(0, 1)).save(file, "JPEG", quality=quality)
-    return pixels.to_tensor(Image.open(file))[:, :image.shape[1]].to(image)
+def coded(images, quality):
+    """Images (N,1,H,W) or (N,3,H,W) after JPEG compression of a quality from 1 to 100."""
+    if not len(images):
+        return images
+    files = encode_jpeg(list((images.detach().clamp(0, 1) * 255).round().to(torch.uint8).cpu()), quality)
+    return torch.stack(decode_jpeg(files)).to(images) / 255
 
 
 def straight_through(function, images):

@@ -9,18 +9,16 @@ Interrupted at any moment, training resumes from the last finished round.
 import argparse
 import json
 import math
-import shutil
 import time
 from collections import Counter
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from lecturekit import captioner, captions, datasets, files, models
 from pairs import Pairs, views
-from train import ROOT, save_atomically
+from train import ROOT, publish, save_atomically
 
 ROUNDS, EPOCHS, PAIRS = 3, 5, 4000   # epochs in a round; pairs in it, beside a view of every single object
 RATE, WEIGHT_DECAY, BATCH, CLIP, SEED = 2e-3, 1e-4, 64, 5.0, 0
@@ -105,9 +103,7 @@ def fit(folder):
         row = {"round": number + 1, "losses": [round(loss, 4) for loss in losses]}
         with open(log, "a") as file:
             file.write(json.dumps(row | {"seconds": round(time.time() - began)}) + "\n")
-    weights = {name: value.half().contiguous() for name, value in models.stored(model).items()}
-    save_atomically(lambda path: save_file(weights, path), WEIGHTS / "captioner.safetensors")
-    save_atomically(lambda path: shutil.copyfile(log, path), WEIGHTS / "captioner.log")
+    publish(model, "captioner", folder)
 
 
 def right(truth, said):

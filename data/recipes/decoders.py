@@ -17,19 +17,17 @@ FOLDER/decoder_NAME.png: look at it.
 import argparse
 import json
 import math
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from lecturekit import datasets, decoders, hooks, models, objectives, pixels
 from photos import Crops, imagenette_arrays, tabletop_arrays
-from train import ROOT, save_atomically
+from train import ROOT, publish, save_atomically
 
 DESCRIBER, DESCRIBED = "resnet_s_robust", ("relu1", "layer1", "layer2", "layer3", "layer4")
 JUDGED = {"relu1": 64, "layer1": 64, "layer2": 128}   # layers and their channels
@@ -205,18 +203,11 @@ def fit(name, imagenette, folder):
     return training.decoder
 
 
-def publish(decoder, folder):
-    """Write data/weights/decoder_NAME.safetensors, in half precision, and its log."""
-    name, weights = f"decoder_{decoder.name}", ROOT / "data/weights"
-    values = {key: value.half().contiguous() for key, value in models.stored(decoder).items()}
-    save_atomically(lambda path: save_file(values, path), weights / f"{name}.safetensors")
-    save_atomically(lambda path: shutil.copyfile(folder / f"{name}.log", path), weights / f"{name}.log")
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=RECIPES)
     parser.add_argument("--imagenette", type=Path, required=True, help="the folder that holds train/ and val/")
     parser.add_argument("--folder", type=Path, default=ROOT / "build/train", help="checkpoints and logs")
     arguments = parser.parse_args()
-    publish(fit(arguments.name, arguments.imagenette, arguments.folder), arguments.folder)
+    decoder = fit(arguments.name, arguments.imagenette, arguments.folder)
+    publish(decoder, f"decoder_{arguments.name}", arguments.folder)

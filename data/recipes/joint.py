@@ -12,25 +12,22 @@ batch does not count as wrong there. Interrupted at any moment, training resumes
 import argparse
 import json
 import math
-import shutil
 import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from lecturekit import captions, datasets, joint, models
+from lecturekit import captions, datasets, joint
 from lecturekit.models import TABLETOP
 from pairs import Pairs, views
-from train import ROOT, save_atomically
+from train import ROOT, publish, save_atomically
 
 ROUNDS, EPOCHS, PAIRS, VIEWS = 2, 12, 2000, 1   # epochs in a round; pairs in it, and views of every single object
 RATE, WEIGHT_DECAY, BATCH, CLIP, SEED = 2e-3, 1e-2, 128, 5.0, 0
 LARGEST_SCALE = math.log(50)
 CUT = 0.5                                       # share of sentences that are cut down
 FACTS = [*TABLETOP, *((colour, thing) for colour in captions.COLOURS for thing in TABLETOP), *captions.KINDS["floor"]]
-WEIGHTS = ROOT / "data/weights"
 
 
 def mean(values):
@@ -155,9 +152,7 @@ def fit(folder):
         row = {"round": number + 1, "losses": [round(loss, 4) for loss in losses]}
         with open(log, "a") as file:
             file.write(json.dumps(row | {"seconds": round(time.time() - began)}) + "\n")
-    weights = {name: value.half().contiguous() for name, value in models.stored(model).items()}
-    save_atomically(lambda path: save_file(weights, path), WEIGHTS / "joint.safetensors")
-    save_atomically(lambda path: shutil.copyfile(log, path), WEIGHTS / "joint.log")
+    publish(model, "joint", folder)
 
 
 if __name__ == "__main__":

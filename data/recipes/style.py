@@ -10,17 +10,15 @@ been interrupted. At each checkpoint the bundled photos are painted to FOLDER/st
 
 import argparse
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from lecturekit import datasets, models, objectives, pixels, style_nets
 from lecturekit.style_nets import CONTENT_LAYER, STYLE_LAYERS, STYLES
 from photos import Crops, imagenette_arrays
-from train import ROOT, save_atomically
+from train import ROOT, publish, save_atomically
 
 NAME = "style_net"
 PHOTOS = ("chelsea", "astronaut", "coffee", "china")
@@ -164,16 +162,9 @@ def fit(recipe, imagenette, folder):
     return network
 
 
-def publish(network, folder):
-    """Write data/weights/style_net.safetensors, in half precision, and its log."""
-    weights = {key: value.half().contiguous() for key, value in network.state_dict().items()}
-    save_atomically(lambda path: save_file(weights, path), ROOT / "data/weights" / f"{NAME}.safetensors")
-    save_atomically(lambda path: shutil.copyfile(folder / f"{NAME}.log", path), ROOT / "data/weights" / f"{NAME}.log")
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--imagenette", type=Path, required=True, help="the folder that holds train/ and val/")
     parser.add_argument("--folder", type=Path, default=ROOT / "build/train", help="checkpoints and logs")
     arguments = parser.parse_args()
-    publish(fit(Recipe(), arguments.imagenette, arguments.folder), arguments.folder)
+    publish(fit(Recipe(), arguments.imagenette, arguments.folder), NAME, arguments.folder)

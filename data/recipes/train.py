@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from torch.utils.data import ConcatDataset, DataLoader
 
 from attack import pgd_l2
-from lecturekit.models import load
+from lecturekit.models import load, stored
 from lecturekit.nets import ARCHITECTURES
 from photos import Crops, imagenette_arrays, jitter, tabletop_arrays
 
@@ -114,6 +114,13 @@ def save_atomically(write, path):
     temporary = path.with_suffix(".tmp")
     write(temporary)
     os.replace(temporary, path)
+
+
+def publish(part, name, folder):
+    """Write data/weights/NAME.safetensors, what is stored of a part in half precision, and its log from `folder`."""
+    values = {key: value.half().contiguous() for key, value in stored(part).items()}
+    save_atomically(lambda path: save_file(values, path), ROOT / "data/weights" / f"{name}.safetensors")
+    save_atomically(lambda path: shutil.copyfile(folder / f"{name}.log", path), ROOT / "data/weights" / f"{name}.log")
 
 
 def prepare(name, checkpoint):
