@@ -28,22 +28,22 @@ lessons: .venv/lab.stamp
 	$(BIN)/python -m lecturekit execute
 
 data: .venv/data.stamp
-	$(BIN)/python data/recipes/tabletop/render.py
-	$(BIN)/python data/recipes/style_pictures.py
+	$(BIN)/python data/recipes/pictures/tabletop/render.py
+	$(BIN)/python data/recipes/pictures/style_pictures.py
 	$(BIN)/python data/recipes/checksums.py
 
 train: .venv/lab.stamp
-	for name in $(NETWORKS); do $(BIN)/python data/recipes/train.py $$name --imagenette $(IMAGENETTE) && \
+	for name in $(NETWORKS); do $(BIN)/python data/recipes/networks/train.py $$name --imagenette $(IMAGENETTE) && \
 		$(BIN)/python data/recipes/checksums.py || exit 1; done
-	$(BIN)/python data/recipes/evaluate.py --imagenette $(IMAGENETTE)
-	$(BIN)/python data/recipes/captioner.py && $(BIN)/python data/recipes/checksums.py && \
-		$(BIN)/python data/recipes/captioner.py --measure
-	$(BIN)/python data/recipes/joint.py && $(BIN)/python data/recipes/checksums.py && $(BIN)/python data/recipes/joint_card.py
-	$(BIN)/python data/recipes/style.py --imagenette $(IMAGENETTE) && $(BIN)/python data/recipes/checksums.py && \
-		$(BIN)/python data/recipes/style_card.py --imagenette $(IMAGENETTE)
-	for name in relu2 relu5 relu6 generator; do $(BIN)/python data/recipes/decoders.py $$name --imagenette $(IMAGENETTE) && \
+	$(BIN)/python data/recipes/networks/evaluate.py --imagenette $(IMAGENETTE)
+	$(BIN)/python data/recipes/networks/captioner.py && $(BIN)/python data/recipes/checksums.py && \
+		$(BIN)/python data/recipes/networks/captioner.py --measure
+	$(BIN)/python data/recipes/networks/joint.py && $(BIN)/python data/recipes/checksums.py && $(BIN)/python data/recipes/networks/joint_card.py
+	$(BIN)/python data/recipes/moving/style.py --imagenette $(IMAGENETTE) && $(BIN)/python data/recipes/checksums.py && \
+		$(BIN)/python data/recipes/moving/style_card.py --imagenette $(IMAGENETTE)
+	for name in relu2 relu5 relu6 generator; do $(BIN)/python data/recipes/networks/decoders.py $$name --imagenette $(IMAGENETTE) && \
 		$(BIN)/python data/recipes/checksums.py || exit 1; done
-	$(BIN)/python data/recipes/decoders_card.py --imagenette $(IMAGENETTE)
+	$(BIN)/python data/recipes/networks/decoders_card.py --imagenette $(IMAGENETTE)
 
 .venv/lab.stamp: requirements.lock pyproject.toml
 	command -v uv || { python3 -m venv .venv-uv && .venv-uv/bin/pip install --quiet uv==0.13.8; }

@@ -17,7 +17,9 @@ from pathlib import Path
 
 import torch
 
-from lecturekit import attacks, datasets, models, pixels, standing
+from lecturekit.pictures import datasets, pixels
+from lecturekit.networks import models
+from lecturekit.robustness import attacks, standing
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
@@ -118,7 +120,7 @@ def card_images(model, imagenette):
     images, _, labels = datasets.for_model(datasets.tabletop("test")[:300], model)
     found = {"300 of tabletop": (images, labels)}
     if imagenette:
-        sys.path.insert(0, str(ROOT / "data" / "recipes"))
+        sys.path.insert(0, str(ROOT / "data" / "recipes" / "pictures"))
         from photos import imagenette_arrays
         arrays, labels = imagenette_arrays(imagenette, "val")
         squares = [pixels.center_square(array[None].float() / 255) for array in arrays[::8]]

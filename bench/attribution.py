@@ -10,7 +10,10 @@ import argparse
 import torch
 from torchvision.transforms.functional import gaussian_blur
 
-from lecturekit import attribution, datasets, localisation, models, sanity, segmentation
+from lecturekit import attribution
+from lecturekit.pictures import datasets
+from lecturekit.networks import models
+from lecturekit.attribution import localisation, sanity, segmentation
 
 CAM_LAYERS = {"Grad-CAM, last maps": -1, "Grad-CAM, one stage earlier": -2}
 

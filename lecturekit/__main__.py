@@ -55,7 +55,7 @@ def _add_grade(commands):
 # Each command imports what it needs: nbgrader alone takes three seconds.
 
 def _doctor(options):
-    from lecturekit import doctor
+    from lecturekit.course import doctor
     healthy = True
     for name, passed, text in doctor.examine():
         print(f"{'ok   ' if passed else 'TO DO'}  {name:12}{text}", flush=True)

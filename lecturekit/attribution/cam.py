@@ -5,9 +5,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from lecturekit import hooks, validate
+from lecturekit import validate
+from lecturekit.networks import hooks
+from lecturekit.networks.derivative import BATCH
 from lecturekit.attribution.gradients import class_gradient, gradient, reduced
-from lecturekit.attribution.scores import BATCH
 
 POOLING = ("adaptive_avg_pool2d", "avg_pool2d", "mean")
 

@@ -7,9 +7,11 @@ channels, Simonyan et al. 2014), "abs_sum" (sum of the absolute values) or "sum"
 import numpy as np
 import torch
 
-from lecturekit import hooks, rules, validate
+from lecturekit import validate
+from lecturekit.networks import hooks
+from lecturekit.networks.derivative import BATCH, chosen, differentiate
+from lecturekit.attribution import rules
 from lecturekit.attribution.perturbation import fill_picture
-from lecturekit.attribution.scores import BATCH, chosen
 
 REDUCTIONS = {
     "max": lambda gradient: gradient.abs().amax(1),
@@ -18,45 +20,19 @@ REDUCTIONS = {
 }
 
 
-def differentiate(model, images, score, layer=None, rule="gradient", batch=BATCH):
-    """The one step that all share: (values, gradients), the values of the images (N,C,H,W), or of the output of `layer`,
-    and the gradient of a score there, two tensors of one shape.
-
-    `score(images, rows)` runs the model on some rows of the images and gives a number for each. `rule`: what the
-    ReLUs pass back, a name of `rules.RULES` or a function. The model runs in eval mode and is left as it was.
-    """
-    validate.positive("batch", batch, whole=True)
-    rows = torch.arange(len(images))
-    with hooks.preserved(model), torch.enable_grad():
-        model.eval().requires_grad_(False)
-        parts = [_derivative(model, images[some], lambda leaf, some=some: score(leaf, some), layer, rule)
-                 for some in (rows.split(batch) if len(rows) else [rows])]
-    values, gradients = zip(*parts)
-    return torch.cat(values), torch.cat(gradients)
-
-
-def _derivative(model, images, score, layer, rule):
-    leaf = images.detach().clone().requires_grad_()
-    with rules.relu_rule(rule), hooks.record(model, layer or ()) as outputs:
-        total = score(leaf).sum()
-    at = leaf if layer is None else outputs.get(layer)
-    if at is None:
-        raise ValueError(f"layer: got {layer!r}, which the forward pass never reaches.")
-    if not total.requires_grad:
-        raise ValueError("model: the score does not depend on the images by differentiable operations.")
-    gradient, = torch.autograd.grad(total, at, allow_unused=True, materialize_grads=True)
-    return at.detach(), gradient
-
-
 def class_gradient(model, images, target, score="logit", layer=None, rule="gradient", batch=BATCH):
-    """`differentiate` for the score of a class: (values, gradients)."""
+    """`differentiate` for the score of a class: (values, gradients).
+
+    `rule`: what the ReLUs pass back, a name of `rules.RULES` or a function.
+    """
     validate.images(images, in_range=False)   # noisy pictures may leave [0,1]
     targets = validate.targets(target, len(images))
 
     def of_class(leaf, rows):
-        return chosen(model(leaf), targets[rows], score)
+        with rules.relu_rule(rule):
+            return chosen(model(leaf), targets[rows], score)
 
-    return differentiate(model, images, of_class, layer, rule, batch)
+    return differentiate(model, images, of_class, layer, batch)
 
 
 def gradient(model, images, target, score="logit", rule="gradient", batch=BATCH):
@@ -74,12 +50,13 @@ def unit_gradient(model, images, layer, channel, rows, cols, rule="gradient", ba
     rows, cols = (torch.as_tensor(places).expand(len(images)) for places in (rows, cols))
 
     def of_unit(leaf, some):
-        maps = validate.with_places(hooks.forward_to(model, leaf, layer), layer)
+        with rules.relu_rule(rule):
+            maps = validate.with_places(hooks.forward_to(model, leaf, layer), layer)
         for place in zip(("channel", "rows", "cols"), (channel, rows, cols), maps.shape[1:]):
             validate.below(*place)
         return maps[torch.arange(len(some)), channel, rows[some], cols[some]]
 
-    return differentiate(model, images, of_unit, None, rule, batch)[1]
+    return differentiate(model, images, of_unit, None, batch)[1]
 
 
 def saliency(model, images, target, reduce="max", score="logit", rule="gradient", batch=BATCH):

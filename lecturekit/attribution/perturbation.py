@@ -8,7 +8,8 @@ from torchvision.transforms.functional import gaussian_blur
 from tqdm import tqdm
 
 from lecturekit import validate
-from lecturekit.attribution.scores import BATCH, class_scores
+from lecturekit.networks.derivative import BATCH
+from lecturekit.attribution.scores import class_scores
 
 
 def occlusion(model, images, target, window=16, stride=8, fill=0.5, score="logit", batch=BATCH):

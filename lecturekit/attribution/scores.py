@@ -2,10 +2,9 @@
 
 import torch
 
-from lecturekit import hooks, validate
-
-SCORES = ("logit", "probability")
-BATCH = 32   # images in one pass
+from lecturekit import validate
+from lecturekit.networks import hooks
+from lecturekit.networks.derivative import BATCH, SCORES, chosen
 
 
 @torch.no_grad()
@@ -19,10 +18,3 @@ def class_scores(model, images, target, score="logit", batch=BATCH):
         chunks = images.split(batch) if len(images) else [images]
         logits = torch.cat([model(chunk.contiguous(memory_format=torch.channels_last)) for chunk in chunks])   # faster
     return chosen(logits, target, score)
-
-
-def chosen(logits, target, score="logit"):
-    """The target's logit or probability, (N,), from logits (N,classes)."""
-    target = validate.targets(target, len(logits), logits.shape[1]).to(logits.device)
-    scores = logits if validate.one_of("score", score, SCORES) == "logit" else logits.softmax(1)
-    return scores.gather(1, target[:, None])[:, 0]

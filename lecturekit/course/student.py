@@ -46,7 +46,7 @@ def without_solutions(notebook):
 
 
 def _progress_cells(number):
-    source = f'from lecturekit.checks import progress\n\nprogress("{number}")'
+    source = f'from lecturekit.course.checks import progress\n\nprogress("{number}")'
     hidden = {"slideshow": {"slide_type": "skip"}}
     return [nbformat.v4.new_markdown_cell(PROGRESS, id=f"{number}-progress-title", metadata=hidden),
             nbformat.v4.new_code_cell(source, id=f"{number}-progress", metadata=hidden)]

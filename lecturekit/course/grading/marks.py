@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lecturekit import checks
+from lecturekit.course import checks
 from lecturekit.course.grading import answers, plain, sandbox, submissions
 from lecturekit.course.questions import difference, question, questions
 

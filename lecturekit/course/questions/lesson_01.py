@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from lecturekit import receptive, units
+from lecturekit.representation import receptive, units
 from lecturekit.course.questions import Mistake, Question
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from lecturekit import embedding, tsne, variance
+from lecturekit.representation import embedding, tsne, variance
 from lecturekit.course.questions import Mistake, Question
 
 SHARES = variance.shares   # the answer to 02.3 may not call it by its name

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from lecturekit import attribution, localisation
+from lecturekit import attribution
+from lecturekit.attribution import localisation
 from lecturekit.course.questions import Mistake, Question
 
 OCCLUSION = attribution.occlusion

@@ -2,7 +2,7 @@
 
 import torch
 
-from lecturekit import rules
+from lecturekit.attribution import rules
 from lecturekit.course.questions import Mistake, Question
 
 BACK = rules.RULES

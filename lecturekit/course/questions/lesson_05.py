@@ -2,7 +2,7 @@
 
 import torch
 
-from lecturekit import localisation
+from lecturekit.attribution import localisation
 from lecturekit.course.questions import Mistake, Question
 
 DISCRIMINATION = localisation.discrimination

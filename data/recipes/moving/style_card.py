@@ -1,0 +1,108 @@
+"""Measure the feed-forward style network and write its card, data/weights/style_net.md.
+
+    python data/recipes/moving/style_card.py --imagenette DIR
+
+On the first Imagenette validation photo of each category (central square, 128 px), for each style: style and content
+loss of the photo as it is, of the network's painting, and of the picture that L-BFGS finds from the photo for the same
+sum of losses that the network was trained on (Gatys et al. 2016).
+"""
+
+import argparse
+import inspect
+import sys
+from pathlib import Path
+
+import torch
+
+from lecturekit import files
+from lecturekit.pictures import pixels
+from lecturekit.networks import models
+from lecturekit.moving import optimise, style_nets
+from lecturekit.moving.objectives import Objective
+from lecturekit.moving.steps import lbfgs
+from lecturekit.moving.style_nets import CONTENT_LAYER, STYLE_LAYERS, STYLES
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))   # the folders of recipes/
+
+from moving.style import NAME, Critic, Recipe, objective
+from networks.train import ROOT, save_atomically
+from pictures.photos import imagenette_arrays
+
+STEPS, INNER = 60, 20   # of L-BFGS
+LIMITS = """Even areas, such as a clear sky, get a regular pattern. Strokes and tiles have a fixed size in pixels: a
+  larger picture gets more of them, not larger ones. Features of small faces are lost."""
+
+
+def held_out(root, side=128):
+    """One validation photo of each category, (10,3,side,side) in [0,1]."""
+    images, labels = imagenette_arrays(root, "val")
+    first = [images[labels.index(label)] for label in range(len(models.IMAGENETTE))]
+    squares = [pixels.center_square(image[None].float() / 255) for image in first]
+    return torch.cat([pixels.resize(square, side) for square in squares]).clamp(0, 1)
+
+
+def optimised(losses, photo, style, weights):
+    """The picture (1,3,H,W) that L-BFGS finds from `photo` for one style, an index tensor (1,)."""
+    objective = Objective(lambda picture: -losses(picture, photo, style, weights)[0])
+    return optimise(photo, objective, STEPS // INNER, lbfgs(inner=INNER), quiet=True).images.clamp(0, 1)
+
+
+def measure(network, recipe, photos):
+    """{style: {what: (sum of losses, style loss, content loss)}}, each (N,), one value for a photo."""
+    losses, weights, figures = objective(recipe, Critic(recipe.style_pixels)), recipe.phases[-1].style_weights, {}
+    for index, name in enumerate(STYLES):
+        style = torch.tensor([index])
+        pictures = {"photo": photos, "network": network(photos, name),
+                    "optimised": torch.cat([optimised(losses, photo, style, weights) for photo in photos.split(1)]),
+                    "another photo": photos.roll(1, 0)}
+        with torch.no_grad():
+            figures[name] = {what: losses(images, photos, style.expand(len(photos)), weights)
+                             for what, images in pictures.items()}
+    return figures
+
+
+def card(network, recipe, figures):
+    """The card as Markdown: architecture, data, losses, figures, limits, sha256."""
+    path = ROOT / "data/weights" / f"{NAME}.safetensors"
+    rows = "\n".join(f"| {name} | {what} | {style.mean():.3f} | {content.mean():.2f} | {total.mean():.2f} |"
+                     for name, row in figures.items() for what, (total, style, content) in row.items())
+    smallest = style_nets.SMALLEST
+    count = sum(parameter.numel() for parameter in network.parameters())
+    phases = "\n".join(f"  - `{phase}`" for phase in recipe.phases)
+    return f"""# {NAME}
+
+{inspect.getdoc(style_nets.StyleNet)}
+Definition: `lecturekit/moving/style_nets.py`. {count:,} parameters, stored in half precision.
+
+| style | picture | style loss | content loss | sum |
+|---|---|---|---|---|
+{rows}
+
+Means over ten Imagenette validation photos of 128 px, one of each category. *Optimised*: L-BFGS from the photo, {STEPS}
+iterations on the sum of losses of the last phase. *Another photo*: how far a photo of another category is.
+
+- **Input** RGB in [0,1], any size from {smallest}x{smallest} px, and a style, or shares of several:
+  {", ".join(STYLES)}. **Output** the same size, in [0,1].
+- **Losses** as {style_nets.DESCRIBER} sees them, with average pooling and reflected borders (`style_nets.smoothed`).
+  Style: the mean over {", ".join(STYLE_LAYERS)}
+  of |G - A|^2 / |A|^2, G and A the Gram matrices of picture and style. Content: |F - P|^2 / |P|^2 at {CONTENT_LAYER}.
+  The sum: style weight x style + content + {recipe.smoothness:g} x total variation (mean of squares).
+- **Data** random crops of Imagenette's training photos (9,469), {recipe.pixels} px; the style pictures of
+  `data/styles/` at {recipe.style_pixels} px, made by `data/recipes/pictures/style_pictures.py`.
+- **Recipe** `data/recipes/moving/style.py`, seed {recipe.seed}, Adam, bfloat16; each step one crop for each style
+  (losses by step: `{NAME}.log`):
+{phases}
+- **Limits** {LIMITS}
+- **sha256** `{files.sha256(path)}`
+
+Written by `data/recipes/moving/style_card.py`.
+"""
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--imagenette", type=Path, required=True, help="the folder that holds train/ and val/")
+    arguments = parser.parse_args()
+    network, recipe = style_nets.load(), Recipe()
+    text = card(network, recipe, measure(network, recipe, held_out(arguments.imagenette)))
+    save_atomically(lambda path: path.write_text(text), ROOT / "data/weights" / f"{NAME}.md")

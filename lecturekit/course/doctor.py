@@ -1,0 +1,78 @@
+"""`python -m lecturekit doctor`: does this machine have what the lessons need?
+
+Each check returns what it found, or raises an error that says what to do. It imports what it needs itself, so that
+one missing package does not stop the others.
+"""
+
+from importlib import metadata
+from pathlib import Path
+
+LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
+MEMORY = 1.5e9   # bytes that a lesson may need
+
+
+def pins(lock=LOCK):
+    """{package: version} that requirements.lock asks for on this machine."""
+    from packaging.requirements import Requirement
+    lines = (line.rstrip(" \\") for line in lock.read_text().splitlines())
+    requirements = [Requirement(line) for line in lines if line and not line.startswith((" ", "#"))]
+    return {r.name: str(next(iter(r.specifier)).version) for r in requirements if not r.marker or r.marker.evaluate()}
+
+
+def installed(package):
+    """The installed version without its local part ("2.13.0" of "2.13.0+cu130"), or "none"."""
+    try:
+        return metadata.version(package).partition("+")[0]
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
+def packages():
+    wanted = pins()
+    wrong = [f"{name} {installed(name)} instead of {version}" for name, version in wanted.items()
+             if installed(name) != version]
+    if wrong:
+        raise RuntimeError(f"{'; '.join(wrong)}. Delete the folder .venv and install again as README.md says.")
+    return f"{len(wanted)} at the versions of {LOCK.name}, torch {wanted['torch']}"
+
+
+def data():
+    from lecturekit import files
+    names = files.checksums()
+    size = sum(files.verified(name).stat().st_size for name in names)
+    return f"{len(names)} files, {size / 1e6:.0f} MB, sha256 as in {files.SUMS}"
+
+
+def prediction():
+    from lecturekit.pictures import datasets
+    from lecturekit.networks import models
+    model, tabletop = models.default(), datasets.tabletop("test")[:1]
+    probability, index = models.predict(model, tabletop.images)[0].max(0)
+    truth = tabletop.categories[tabletop.labels[0]]
+    return f"{model.name} sees a {model.categories[index]} ({probability:.0%}) in the picture of a {truth}"
+
+
+def memory():
+    import psutil
+    free = psutil.virtual_memory().available
+    if free < MEMORY:
+        raise MemoryError(f"{free / 1e9:.1f} GB free, a lesson needs up to {MEMORY / 1e9} GB. Close other programs.")
+    return f"{free / 1e9:.1f} GB free"
+
+
+def device():
+    import torch
+    others = [name for name, backend in (("cuda", torch.cuda), ("mps", torch.mps)) if backend.is_available()]
+    return f"cpu with {torch.get_num_threads()} threads" + (f"; also here: {', '.join(others)}" if others else "")
+
+
+CHECKS = [packages, data, prediction, memory, device]
+
+
+def examine(checks=CHECKS):
+    """Run the checks; yields (name, passed, what was found or what to do)."""
+    for check in checks:
+        try:
+            yield check.__name__, True, check()
+        except Exception as error:
+            yield check.__name__, False, str(error) or repr(error)

@@ -1,0 +1,46 @@
+"""The backward step that receptive fields, attribution and objectives share: how a score changes with the images."""
+
+import torch
+
+from lecturekit import validate
+from lecturekit.networks import hooks
+
+SCORES = ("logit", "probability")
+BATCH = 32   # images in one pass
+
+
+def chosen(logits, target, score="logit"):
+    """The target's logit or probability, (N,), from logits (N,classes)."""
+    target = validate.targets(target, len(logits), logits.shape[1]).to(logits.device)
+    scores = logits if validate.one_of("score", score, SCORES) == "logit" else logits.softmax(1)
+    return scores.gather(1, target[:, None])[:, 0]
+
+
+def differentiate(model, images, score, layer=None, batch=BATCH):
+    """(values, gradients): the values of the images (N,C,H,W), or of the output of `layer`, and the gradient of a score
+    there, two tensors of one shape.
+
+    `score(images, rows)` runs the model on some rows of the images and gives a number for each. The model runs in eval
+    mode and is left as it was.
+    """
+    validate.positive("batch", batch, whole=True)
+    rows = torch.arange(len(images))
+    with hooks.preserved(model), torch.enable_grad():
+        model.eval().requires_grad_(False)
+        parts = [_derivative(model, images[some], lambda leaf, some=some: score(leaf, some), layer)
+                 for some in (rows.split(batch) if len(rows) else [rows])]
+    values, gradients = zip(*parts)
+    return torch.cat(values), torch.cat(gradients)
+
+
+def _derivative(model, images, score, layer):
+    leaf = images.detach().clone().requires_grad_()
+    with hooks.record(model, layer or ()) as outputs:
+        total = score(leaf).sum()
+    at = leaf if layer is None else outputs.get(layer)
+    if at is None:
+        raise ValueError(f"layer: got {layer!r}, which the forward pass never reaches.")
+    if not total.requires_grad:
+        raise ValueError("model: the score does not depend on the images by differentiable operations.")
+    gradient, = torch.autograd.grad(total, at, allow_unused=True, materialize_grads=True)
+    return at.detach(), gradient

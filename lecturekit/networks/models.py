@@ -1,0 +1,196 @@
+"""The model zoo: the bundled networks and torchvision's classifiers, by one call.
+
+Every model takes images (N,3,H,W) in [0,1], gives logits (N,classes), is frozen and in eval mode, and carries
+`.name`, `.categories` (list of str) and `.image_size` (the side, in px, of the images that it was evaluated on).
+"""
+
+import copy
+import os
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from lecturekit import files, validate
+from lecturekit.pictures.categories import IMAGENETTE, TABLETOP, category_index
+from lecturekit.networks.nets import ARCHITECTURES, Normalize
+
+
+def names():
+    """Every name that `load` takes, the bundled networks first."""
+    return list(ARCHITECTURES) + torchvision.models.list_models(torchvision.models)
+
+
+def default():
+    """The network that the lessons use: the one named in LECTUREKIT_MODEL, else the bundled `resnet_s`."""
+    return load(os.environ.get("LECTUREKIT_MODEL") or "resnet_s")
+
+
+def load(name, weights="trained", device="cpu", seed=0):
+    """The network `name` (see `names()`), with its trained or, drawn from `seed`, random weights.
+
+    Raises ValueError for an unknown name and for weights that are not the published ones, FileNotFoundError for
+    weights that are missing, with what to do about it.
+    """
+    validate.one_of("name", name, names())
+    validate.one_of("weights", weights, ("trained", "random"))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = _bundled(name, weights) if name in ARCHITECTURES else _torchvision(name, weights)
+    model.name = name
+    return model.to(device).eval().requires_grad_(False)
+
+
+def _bundled(name, weights):
+    model = ARCHITECTURES[name]()
+    if weights == "trained":
+        path = files.verified(f"weights/{name}.safetensors")
+        try:
+            state = {key: value.float() for key, value in load_file(path).items()}
+        except SafetensorError as error:
+            raise ValueError(f"{path.name} cannot be read ({error}). `git checkout -- data` restores it.") from None
+        missing = model.load_state_dict(state, strict=False)
+        _require_complete(name, missing)
+    model.categories = [*IMAGENETTE, *TABLETOP]
+    model.image_size = 128
+    return model
+
+
+def _require_complete(name, keys):
+    lost = [key for key in keys.missing_keys if not key.endswith("num_batches_tracked")] + keys.unexpected_keys
+    if lost:
+        raise ValueError(f"The weights of {name} do not fit its architecture: {', '.join(lost[:5])}.")
+
+
+def _torchvision(name, weights):
+    published = next(iter(torchvision.models.get_model_weights(name)))   # the first ones: IMAGENET1K_V1
+    network = _published(name, published) if weights == "trained" else torchvision.models.get_model(name)
+    model = nn.Sequential(OrderedDict(normalize=Normalize(), network=network))
+    model.categories = list(published.meta["categories"])
+    model.image_size = getattr(published.transforms(), "crop_size", [224])[0]
+    return model
+
+
+def local(name):
+    """Whether `load(name)` needs no network: a bundled network, or weights that torch.hub has in its cache."""
+    validate.one_of("name", name, names())
+    return name in ARCHITECTURES or _hub_file(next(iter(torchvision.models.get_model_weights(name)))).is_file()
+
+
+def _hub_file(weights):
+    return Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[-1]
+
+
+def _published(name, weights):
+    """torchvision's network with its weights, downloaded with a progress bar and cached by torch.hub."""
+    target = _hub_file(weights)
+    instead = f"or use a bundled network: {', '.join(ARCHITECTURES)}."
+    try:
+        return torchvision.models.get_model(name, weights=weights)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"The weights of {name} could not be downloaded ({error}). With no network, download {weights.url} "
+            f"elsewhere and put the file at {target}, {instead}") from None
+    except Exception as error:
+        raise ValueError(f"The weights of {name} at {target} cannot be read ({error}). Delete the file and load "
+                         f"them again, {instead}") from None
+
+
+def body(name, layer):
+    """The first layers of a bundled network, up to `layer`, one of its children: an `nn.Sequential`, frozen."""
+    layers = list(load(name).named_children())
+    last = [child for child, _ in layers].index(layer)
+    return nn.Sequential(OrderedDict(layers[:last + 1]))
+
+
+def stored(module):
+    """{name: tensor} of what is published of a network: all but a frozen `body` and batch norm's counters."""
+    return {name: value for name, value in module.state_dict().items()
+            if not name.startswith("body.") and not name.endswith("num_batches_tracked")}
+
+
+def restored(build, name, device="cpu"):
+    """The network that `build()` makes with the published weights/NAME.safetensors, frozen and in eval mode.
+
+    Raises ValueError for weights that are not the published ones, FileNotFoundError for missing ones.
+    """
+    with torch.random.fork_rng():
+        module = build()
+    state = load_file(files.verified(f"weights/{name}.safetensors"))
+    if state.keys() != stored(module).keys():
+        raise ValueError(f"The weights of {name} do not fit its architecture: {', '.join(state)}.")
+    module.load_state_dict({key: value.float() for key, value in state.items()}, strict=False)
+    return module.to(device).eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def randomised(model, seed=0, layers=None):
+    """A copy of `model` with every weight drawn anew, as at the start of training.
+
+    `layers`: only those in these layers, by dotted name (one or a list); a container stands for all that it holds.
+    """
+    model = copy.deepcopy(model)
+    names = [layers] if isinstance(layers, str) else layers
+    tops = [model] if names is None else [validate.layer(model, name, "layers") for name in names]
+    chosen = {module for top in tops for module in top.modules()}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for module in model.modules():
+            if module in chosen and hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+    return model
+
+
+@torch.no_grad()
+def predict(model, images, batch=64):
+    """Class probabilities (N,classes) of images (N,3,H,W) in [0,1]."""
+    validate.images(images)
+    validate.positive("batch", batch, whole=True)
+    if not len(images):
+        return torch.zeros(0, len(model.categories))
+    images = images.to(memory_format=torch.channels_last)   # the faster layout on a CPU
+    return torch.cat([model(chunk).softmax(1) for chunk in images.split(batch)])
+
+
+def conv_layers(model):
+    """The names of the convolutions, first to last."""
+    return [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)]
+
+
+def landmarks(model):
+    """Layer names to sample a network by depth: the last layer at each resolution, then each linear layer."""
+    shapes = _output_shapes(model)
+    by_resolution = {}
+    for name, shape in shapes.items():
+        if len(shape) == 4 and not isinstance(model.get_submodule(name), Normalize):
+            by_resolution[shape[-2:]] = name
+    linear = [name for name, shape in shapes.items()
+              if len(shape) == 2 and isinstance(model.get_submodule(name), nn.Linear)]
+    return list(by_resolution.values()) + linear
+
+
+@torch.no_grad()
+def _output_shapes(model):
+    """{layer: shape of its output}, in the order in which a forward pass completes the layers."""
+    shapes, handles = {}, []
+
+    def keep(name):
+        def hook(module, inputs, output):
+            if isinstance(output, torch.Tensor):
+                shapes[name] = tuple(output.shape)
+        return hook
+
+    try:
+        for name, module in model.named_modules():
+            if name not in ("", "network"):
+                handles.append(module.register_forward_hook(keep(name)))
+        parameter = next(model.parameters())
+        model(parameter.new_zeros(1, 3, model.image_size, model.image_size))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return shapes

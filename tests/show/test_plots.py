@@ -1,0 +1,148 @@
+"""Figures come out whole: colour scales are honest, empty and constant maps do not break them."""
+
+import matplotlib
+import pytest
+import torch
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt   # noqa: E402
+
+from lecturekit.show import plots   # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def close():
+    plt.close("all")
+    yield
+    plt.close("all")
+
+
+def drawn():
+    figure = plt.gcf()
+    figure.canvas.draw()
+    return figure, [ax for ax in figure.axes if ax.get_visible()]
+
+
+def test_images_on_a_grid():
+    plots.images(torch.rand(5, 3, 8, 8), [f"picture {i}" for i in range(5)], columns=3)
+    figure, axes = drawn()
+    assert [ax.get_title() for ax in axes] == [f"picture {i}" for i in range(5)]
+    assert axes[0].images[0].get_array().shape == (8, 8, 3)
+
+
+def test_signed_maps_are_diverging_and_centred():
+    plots.maps(torch.tensor([[[-1.0, 0.5], [0.0, 0.25]]]))
+    image = drawn()[1][0].images[-1]
+    assert image.get_clim() == (-1, 1) and image.get_cmap().name == plots.DIVERGING
+
+
+def test_unsigned_maps_are_uniform():
+    plots.maps(torch.rand(2, 4, 4), images=torch.rand(2, 3, 16, 16))
+    axes = drawn()[1]
+    assert axes[0].images[-1].get_cmap().name == plots.SEQUENTIAL
+    assert axes[0].images[0].get_extent() == axes[0].images[1].get_extent()
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, -3.0, float("nan")])
+def test_constant_maps_draw(value):
+    plots.maps(torch.full((1, 4, 4), value), shared=True, label="drop")
+    low, high = drawn()[1][0].images[-1].get_clim()
+    assert low < high or value == 0.0
+
+
+def test_zero_weight_is_mid_grey_in_filters():
+    weights = torch.zeros(3, 3, 5, 5)
+    weights[0, 0] = 1.0
+    weights[1, 0] = -1.0
+    plots.filters(weights)
+    pictures = [ax.images[0].get_array() for ax in drawn()[1]]
+    assert pictures[2].min() == pictures[2].max() == 0.5
+    assert pictures[0][..., 0].max() == 1 and pictures[1][..., 0].min() == 0
+
+
+def test_mosaics_tile_every_filter():
+    weights = torch.zeros(5, 3, 4, 4)
+    weights[1, 0] = 2.0
+    plots.mosaics({"colour": weights, "signed": weights[:, :1] - 1, "plain": weights[:, :1]}, columns=3)
+    colour, signed, plain = (ax.images[0] for ax in drawn()[1])
+    assert colour.get_array().shape == (11, 16, 3)
+    assert colour.get_array()[2, 7].tolist() == [1, 0.5, 0.5] and (colour.get_array()[0] == 1).all()
+    assert signed.get_clim() == (-1, 1) and plain.get_clim() == (0, 2)
+
+
+def test_lines_and_bars_have_names():
+    plots.lines([1, 2, 3], {"trained": [1, 2, 3], "random": [1, 1, 1]}, "depth", "error",
+                bands={"random": ([0, 0, 0], [2, 2, 2])})
+    axis = drawn()[1][0]
+    assert axis.get_xlabel() == "depth" and [t.get_text() for t in axis.get_legend().texts] == ["trained", "random"]
+    plots.bars(["a", "b"], {"trained": [1, 2]}, "share")
+    assert [t.get_text() for t in drawn()[1][0].get_xticklabels()] == ["a", "b"]
+
+
+def test_scatter_gives_every_class_a_colour_and_marker_of_its_own():
+    plots.scatter({"one": torch.rand(20, 2), "two": torch.rand(20, 2)}, torch.arange(20) % 10, list("abcdefghij"))
+    figure, axes = drawn()
+    looks = {(tuple(c.get_facecolor()[0]), len(c.get_paths()[0])) for c in axes[0].collections}
+    assert len(looks) >= 9 and len(figure.legends[0].get_texts()) == 10
+
+
+def test_paths_keep_order_and_colours():
+    red_to_blue = torch.tensor([[1.0, 0, 0], [0, 0, 1.0]])
+    plots.paths({"turn": torch.rand(2, 2), "light": torch.rand(5, 2)}, {"turn": red_to_blue})
+    axes = drawn()[1]
+    assert axes[0].collections[0].get_facecolor()[:, :3].tolist() == red_to_blue.tolist()
+    shades = axes[1].collections[0].get_facecolor()[:, :3].sum(1)
+    assert len(shades) == 5 and (shades[1:] > shades[:-1]).all()
+
+
+def test_table_writes_percentages():
+    plots.table(torch.tensor([[0.104, 0.9]]), ["row"], ["a", "b"])
+    assert [text.get_text() for text in drawn()[1][0].texts] == ["10", "90"]
+
+
+def test_table_writes_texts_in_place_of_percentages():
+    plots.table(torch.tensor([[0.0, 1.0]]), ["row"], ["a", "b"], texts=[["3 ms", "0.12"]])
+    assert [text.get_text() for text in drawn()[1][0].texts] == ["3 ms", "0.12"]
+
+
+def test_numbers_are_written_and_coloured_on_one_scale():
+    plots.numbers({"a": torch.tensor([[1.0, -0.0]]), "b": torch.tensor([[-4.0, 2.5]])})
+    axes = drawn()[1]
+    assert [[text.get_text() for text in ax.texts] for ax in axes] == [["1", "0"], ["-4", "2.5"]]
+    assert [ax.images[0].get_clim() for ax in axes] == [(-4, 4)] * 2
+
+
+def test_fine_maps_as_means_of_squares_with_a_clipped_scale_and_named_rows():
+    values = torch.arange(64.0).view(1, 8, 8).repeat(4, 1, 1)
+    values[0, 0, 0] = 1000
+    plots.maps(values, columns=2, cells=4, clip=0.5, rows=["first", "second"])
+    axes = drawn()[1]
+    shown = axes[1].images[0]
+    assert shown.get_array().shape == (4, 4) and shown.get_array()[0, 0] == (0 + 1 + 8 + 9) / 4
+    assert axes[0].images[0].get_clim()[1] < 100 and shown.get_clim()[1] == pytest.approx(31.5)
+    assert [ax.get_ylabel() for ax in axes] == ["first", "", "second", ""]
+
+
+def test_intervals_are_sorted_and_as_wide_as_told():
+    plots.intervals({"good": (0.9, 0.7, 1.0), "poor": (0.5, 0.4, 0.55)}, "share", chance=0.5)
+    axis = drawn()[1][0]
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["poor", "good"]
+    ends = [segment[:, 0].tolist() for segment in axis.collections[0].get_segments()]
+    assert [pytest.approx(pair) for pair in ends] == [[0.4, 0.55], [0.7, 1.0]]
+    assert axis.get_xlabel() == "share" and axis.lines[-1].get_xdata() == [0.5, 0.5]
+
+
+def test_places_are_discs_where_right_and_crosses_where_wrong():
+    plots.places([torch.rand(3, 8, 12)] * 2, [[(1, 2), (3, 4)]] * 2, ["", ""], [None, [True, False]])
+    axes = drawn()[1]
+    assert [[line.get_marker() for line in ax.lines] for ax in axes] == [["o", "o"], ["o", "X"]]
+    assert axes[1].lines[1].get_xydata().tolist() == [[3, 4]]
+
+
+@pytest.mark.parametrize("low, colour", [(-2.0, 1.0), (0.0, None)])
+def test_overlay_is_a_picture_coloured_as_maps_are(low, colour):
+    values = torch.tensor([[low, 0.0], [1.0, 2.0]])
+    drawn = plots.overlay(values, torch.ones(3, 2, 2))
+    assert drawn.shape == (3, 2, 2) and drawn.min() >= 0 and drawn.max() <= 1
+    if colour:   # signed: zero is white
+        assert drawn[:, 0, 1].min() > 0.95
