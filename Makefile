@@ -35,6 +35,7 @@ data: .venv/data.stamp
 train: .venv/lab.stamp
 	for name in $(NETWORKS); do $(BIN)/python data/recipes/networks/train.py $$name --imagenette $(IMAGENETTE) && \
 		$(BIN)/python data/recipes/checksums.py || exit 1; done
+	$(BIN)/python data/recipes/networks/imagenet.py && $(BIN)/python data/recipes/checksums.py
 	$(BIN)/python data/recipes/networks/evaluate.py --imagenette $(IMAGENETTE)
 	$(BIN)/python data/recipes/networks/captioner.py && $(BIN)/python data/recipes/checksums.py && \
 		$(BIN)/python data/recipes/networks/captioner.py --measure

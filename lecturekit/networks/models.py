@@ -17,12 +17,12 @@ from torch import nn
 
 from lecturekit import files, validate
 from lecturekit.pictures.categories import IMAGENETTE, TABLETOP, category_index
-from lecturekit.networks.nets import ARCHITECTURES, Normalize
+from lecturekit.networks.nets import ARCHITECTURES, IMAGENET, Normalize
 
 
 def names():
     """Every name that `load` takes, the bundled networks first."""
-    return list(ARCHITECTURES) + torchvision.models.list_models(torchvision.models)
+    return list(dict.fromkeys([*ARCHITECTURES, *torchvision.models.list_models(torchvision.models)]))
 
 
 def default():
@@ -32,6 +32,8 @@ def default():
 
 def load(name, weights="trained", device="cpu", seed=0):
     """The network `name` (see `names()`), with its trained or, drawn from `seed`, random weights.
+
+    A bundled name gives the bundled network, also where torchvision has one of that name (`squeezenet1_1`).
 
     Raises ValueError for an unknown name and for weights that are not the published ones, FileNotFoundError for
     weights that are missing, with what to do about it.
@@ -55,9 +57,13 @@ def _bundled(name, weights):
             raise ValueError(f"{path.name} cannot be read ({error}). `git checkout -- data` restores it.") from None
         missing = model.load_state_dict(state, strict=False)
         _require_complete(name, missing)
-    model.categories = [*IMAGENETTE, *TABLETOP]
-    model.image_size = 128
+    model.categories, model.image_size = (_imagenet(), 224) if name in IMAGENET else ([*IMAGENETTE, *TABLETOP], 128)
     return model
+
+
+def _imagenet():
+    """The names of ImageNet's 1,000 categories, as torchvision spells them."""
+    return list(torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1.meta["categories"])
 
 
 def _require_complete(name, keys):

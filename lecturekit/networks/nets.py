@@ -1,6 +1,6 @@
-"""The architectures of the bundled networks, small enough to train on two cores.
+"""The architectures of the bundled networks: three that two cores can train, and SqueezeNet 1.1.
 
-All three are `nn.Sequential`: images (N,3,H,W) in [0,1] go in, logits (N,classes) come out, normalisation is the
+All are `nn.Sequential`: images (N,3,H,W) in [0,1] go in, logits (N,classes) come out, normalisation is the
 first layer, and every ReLU is a module of its own that works out of place, so that hooks can find it.
 """
 
@@ -99,4 +99,39 @@ def vgg_s(classes=20, widths=((24,), (48,), (96, 96), (192, 192), (256, 256))):
     return nn.Sequential(OrderedDict(layers + _head(inputs * 4, 384, classes, 0.3)))
 
 
-ARCHITECTURES = {"resnet_s": resnet_s, "alexnet_s": alexnet_s, "vgg_s": vgg_s, "resnet_s_robust": resnet_s}
+class Fire(nn.Module):
+    """A 1x1 convolution that squeezes, then 1x1 and 3x3 ones side by side that expand (Iandola et al. 2016, fig. 1)."""
+
+    def __init__(self, inputs, squeezed, each):
+        super().__init__()
+        self.squeeze = nn.Conv2d(inputs, squeezed, 1)
+        self.squeeze_activation = nn.ReLU()
+        self.expand1x1 = nn.Conv2d(squeezed, each, 1)
+        self.expand1x1_activation = nn.ReLU()
+        self.expand3x3 = nn.Conv2d(squeezed, each, 3, padding=1)
+        self.expand3x3_activation = nn.ReLU()
+
+    def forward(self, x):
+        x = self.squeeze_activation(self.squeeze(x))
+        return torch.cat([self.expand1x1_activation(self.expand1x1(x)),
+                          self.expand3x3_activation(self.expand3x3(x))], 1)
+
+
+def squeezenet1_1(classes=1000):
+    """SqueezeNet 1.1, eight Fire modules and a 1x1 convolution with a map for each class: the mean of its ReLU is the
+    logit. Layers are named as in torchvision, features.0 to features.12 and classifier.0 to classifier.3."""
+    def pool():
+        return nn.MaxPool2d(3, 2, ceil_mode=True)
+
+    features = nn.Sequential(
+        nn.Conv2d(3, 64, 3, 2), nn.ReLU(), pool(),
+        Fire(64, 16, 64), Fire(128, 16, 64), pool(),
+        Fire(128, 32, 128), Fire(256, 32, 128), pool(),
+        Fire(256, 48, 192), Fire(384, 48, 192), Fire(384, 64, 256), Fire(512, 64, 256))
+    classifier = nn.Sequential(nn.Dropout(0.5), nn.Conv2d(512, classes, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+    return nn.Sequential(OrderedDict(normalize=Normalize(), features=features, classifier=classifier, flatten=nn.Flatten()))
+
+
+ARCHITECTURES = {"resnet_s": resnet_s, "alexnet_s": alexnet_s, "vgg_s": vgg_s, "resnet_s_robust": resnet_s,
+                 "squeezenet1_1": squeezenet1_1}
+IMAGENET = ("squeezenet1_1",)   # the bundled networks that know ImageNet's 1,000 categories; the others know the course's 20

@@ -4,15 +4,17 @@ import shutil
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 from lecturekit import files
-from lecturekit.networks import models
+from lecturekit.networks import models, nets
 from lecturekit.networks.nets import ARCHITECTURES, Normalize
+from lecturekit.pictures import datasets
 
 BUNDLED = list(ARCHITECTURES)
 FIRST = {"alexnet": (64, 3, 11, 11), "resnet18": (64, 3, 7, 7), "resnet101": (64, 3, 7, 7), "densenet121": (64, 3, 7, 7),
-         "alexnet_s": (64, 3, 11, 11), "resnet_s": (64, 3, 7, 7)}
+         "alexnet_s": (64, 3, 11, 11), "resnet_s": (64, 3, 7, 7), "squeezenet1_1": (64, 3, 3, 3)}
 
 
 @pytest.fixture
@@ -28,7 +30,8 @@ def copy_of_data(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", BUNDLED)
 def test_bundled(name):
     model = models.load(name)
-    assert len(model.categories) == 20 and model.image_size == 128 and model.name == name
+    assert (len(model.categories), model.image_size) == ((1000, 224) if name == "squeezenet1_1" else (20, 128))
+    assert model.name == name and models.names().count(name) == 1 and models.local(name)
     assert not any(p.requires_grad for p in model.parameters()) and not any(m.training for m in model.modules())
     assert not any(getattr(m, "inplace", False) for m in model.modules())
     assert isinstance(model[0], Normalize)
@@ -36,8 +39,9 @@ def test_bundled(name):
     assert torch.allclose(probabilities.sum(1), torch.ones(3), atol=1e-5)
 
 
-def test_the_four_networks_weigh_at_most_thirty_megabytes():
-    assert sum((files.root() / f"weights/{name}.safetensors").stat().st_size for name in ARCHITECTURES) <= 30e6
+def test_the_bundled_networks_weigh_at_most_thirty_two_megabytes():
+    assert (files.root() / "weights/squeezenet1_1.safetensors").stat().st_size <= 2.6e6
+    assert sum((files.root() / f"weights/{name}.safetensors").stat().st_size for name in ARCHITECTURES) <= 32e6
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -52,9 +56,34 @@ def test_first_layers(name, shape):
     assert model.get_submodule(models.conv_layers(model)[0]).weight.shape == shape
 
 
-@pytest.mark.parametrize("name, count", [("alexnet", 61_100_840), ("resnet18", 11_689_512)])
+@pytest.mark.parametrize("name, count", [
+    ("alexnet", 61_100_840), ("resnet18", 11_689_512), ("squeezenet1_1", 1_235_496)])
 def test_published_parameter_counts(name, count):
     assert sum(p.numel() for p in models.load(name, weights="random").parameters()) == count
+
+
+def test_squeezenet_computes_what_torchvision_s_does_with_the_same_weights():
+    model, theirs = models.load("squeezenet1_1"), torchvision.models.squeezenet1_1().eval()
+    theirs.load_state_dict(model.state_dict())
+    images = torch.rand(2, 3, 224, 200, generator=torch.Generator().manual_seed(0))
+    normalised = torchvision.transforms.functional.normalize(images, nets.IMAGENET_MEAN, nets.IMAGENET_STD)
+    torch.testing.assert_close(model(images), theirs(normalised), rtol=1e-5, atol=1e-5)
+    torch.manual_seed(1)
+    assert torch.equal(model(images), model(images))   # no dropout
+
+
+@pytest.mark.parametrize("photo, answers", [
+    ("chelsea", {"Egyptian cat": 0.58, "tabby": 0.21}), ("coffee", {"espresso": 0.99}), ("china", {"stupa": 0.52})])
+def test_squeezenet_knows_the_photos(photo, answers):
+    model = models.load("squeezenet1_1")
+    found = models.predict(model, datasets.photo(photo, 224))[0]
+    assert model.categories[found.argmax()] == next(iter(answers))
+    assert all(abs(found[model.categories.index(name)] - share) < 0.02 for name, share in answers.items())
+
+
+def test_a_bundled_name_gives_the_bundled_network_whatever_torchvision_has_cached(torch_home):
+    (torch_home.parent / "squeezenet1_1-b8a52dc0.pth").write_bytes(b"")
+    assert models.predict(models.load("squeezenet1_1"), datasets.photo("coffee", 224)).max() > 0.9
 
 
 def test_normalisation_is_inside():
@@ -101,6 +130,7 @@ def test_randomised_names_the_layers_there_are():
 @pytest.mark.parametrize("name, expected", [
     ("resnet_s", ["relu1", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc"]),
     ("alexnet_s", ["relu1", "relu2", "relu5", "pool5", "fc6", "fc7", "fc8"]),
+    ("squeezenet1_1", ["features.1", "features.4", "features.7", "classifier.2", "classifier"]),
     ("resnet18", ["network.relu", *(f"network.layer{i}" for i in range(1, 5)), "network.avgpool", "network.fc"])])
 def test_landmarks(name, expected):
     assert models.landmarks(models.load(name, weights="random")) == expected
@@ -206,5 +236,5 @@ def test_modules_of_every_bundled_network_are_called_once():
 
 @pytest.mark.parametrize("side", (37, 40, 112))
 def test_bundled_networks_take_other_sizes(side):
-    for name in ("resnet_s", "alexnet_s", "vgg_s"):
-        assert models.load(name)(torch.rand(1, 3, side, side)).shape == (1, 20)
+    for name, classes in (("resnet_s", 20), ("alexnet_s", 20), ("vgg_s", 20), ("squeezenet1_1", 1000)):
+        assert models.load(name)(torch.rand(1, 3, side, side)).shape == (1, classes)

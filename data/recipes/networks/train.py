@@ -120,11 +120,12 @@ def save_atomically(write, path):
     os.replace(temporary, path)
 
 
-def publish(part, name, folder):
-    """Write data/weights/NAME.safetensors, what is stored of a part in half precision, and its log from `folder`."""
+def publish(part, name, folder=None):
+    """Write data/weights/NAME.safetensors, what is stored of a part in half precision, and its log, where `folder` has one."""
     values = {key: value.half().contiguous() for key, value in stored(part).items()}
     save_atomically(lambda path: save_file(values, path), ROOT / "data/weights" / f"{name}.safetensors")
-    save_atomically(lambda path: shutil.copyfile(folder / f"{name}.log", path), ROOT / "data/weights" / f"{name}.log")
+    if folder:
+        save_atomically(lambda path: shutil.copyfile(folder / f"{name}.log", path), ROOT / "data/weights" / f"{name}.log")
 
 
 def prepare(name, checkpoint):
