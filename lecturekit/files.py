@@ -1,4 +1,4 @@
-"""Where the course's data lies, and proof that a file is the one that was published."""
+"""Where the course's data lies, proof that a file is the one that was published, and files written whole."""
 
 import hashlib
 import os
@@ -47,3 +47,16 @@ def _compare(path, name, modified, size):
     if sha256(path) != expected:
         raise ValueError(f"{name} in {path.parent} is not the published file: its sha256 is not the one in {SUMS} "
                          f"(it has {size} bytes; cut short or altered?). `git checkout -- data` restores it.")
+
+
+def write(path, text):
+    """Write a text file whole: it appears under its name only when it is complete."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path

@@ -35,11 +35,12 @@ HEADING = re.compile(r"^(#{1,3}) +(.+?)\s*$", re.M)
 
 @dataclass
 class Figure:
-    """A picture of a cell's output: its data URI and its size in px."""
+    """A picture of a cell's output: its data URI, its size in px and what it shows."""
 
     uri: str
     width: int
     height: int
+    alt: str = ""                    # what it shows, in a sentence
     live: str = ""                   # a note that names the cell that drew it
 
     def scale(self, width=WIDTH, height=HEIGHT):
@@ -308,11 +309,11 @@ def _printed(cell):
 
 
 def _figures(cell, live):
-    return [_figure(kind, data, live) for output in cell.outputs
-            for kind, data in output.get("data", {}).items() if kind in FIGURES]
+    return [_figure(kind, data, output.get("metadata", {}).get(kind, {}).get("alt", ""), live)
+            for output in cell.outputs for kind, data in output.get("data", {}).items() if kind in FIGURES]
 
 
-def _figure(kind, data, live):
+def _figure(kind, data, alt, live):
     data = "".join(data.split())
     size = Image.open(io.BytesIO(base64.b64decode(data))).size
-    return Figure(f"data:{kind};base64,{data}", *size, live)
+    return Figure(f"data:{kind};base64,{data}", *size, alt, live)

@@ -43,6 +43,15 @@ def data():
     return f"{len(names)} files, {size / 1e6:.0f} MB, sha256 as in {files.SUMS}"
 
 
+def evidence():
+    from lecturekit.show import evidence
+    names = evidence.names()
+    old = [f"{name} ({', '.join(reasons)})" for name in names if (reasons := evidence.stale(name))]
+    if old:
+        raise RuntimeError(f"stale: {'; '.join(old)}. `make evidence` makes it anew.")
+    return f"{len(names)} stored findings, made with these weights and settings"
+
+
 def prediction():
     from lecturekit.pictures import datasets
     from lecturekit.networks import models
@@ -66,7 +75,7 @@ def device():
     return f"cpu with {torch.get_num_threads()} threads" + (f"; also here: {', '.join(others)}" if others else "")
 
 
-CHECKS = [packages, data, prediction, memory, device]
+CHECKS = [packages, data, evidence, prediction, memory, device]
 
 
 def examine(checks=CHECKS):

@@ -31,7 +31,9 @@ def execute(notebook, folder, timeout=600):
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
-                output.data |= smaller(output.data.pop("image/png"))
+                kept = smaller(output.data.pop("image/png"))
+                output.metadata = {kind: output.metadata.get("image/png", {}) for kind in kept}
+                output.data |= kept
     return notebook
 
 

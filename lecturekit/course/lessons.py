@@ -1,10 +1,13 @@
 """The lessons' notebook files: where they lie, how they are read, how a file made from one is written."""
 
-import os
 import re
 from pathlib import Path
 
 import nbformat
+
+from lecturekit.files import write
+
+__all__ = ["chosen", "identifier", "numbered", "path", "paths", "read", "write"]
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 
@@ -43,16 +46,3 @@ def identifier(grade_id):
 def read(number):
     """The lesson as a NotebookNode."""
     return nbformat.read(path(number), as_version=4)
-
-
-def write(path, text):
-    """Write a text file whole: it appears under its name only when it is complete."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path

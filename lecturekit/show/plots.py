@@ -1,4 +1,4 @@
-"""Figures. The only module that knows matplotlib; every function shows its figure.
+"""Figures. With `figure` the only module that knows matplotlib; every function shows its figure and says what it shows.
 
 Signed maps are drawn on a diverging scale centred on zero, all others on a perceptually uniform one.
 """
@@ -11,13 +11,11 @@ import torch
 from torch.nn import functional as F
 
 from lecturekit import validate
+from lecturekit.show.figure import COLOURS, grid, sheet
 
 DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
-STYLE = {"figure.dpi": 96, "font.size": 10, "axes.titlesize": 10, "axes.spines.top": False,
-         "axes.spines.right": False, "axes.prop_cycle": plt.cycler(color=[
-             "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"])}   # Okabe and Ito
-
 MARKERS = "osD^vP*X<>"
+LIVE, NULL = "#D55E00", "#777777"   # what was computed just now; what chance or a rival would give
 
 
 def _numpy(values):
@@ -31,30 +29,21 @@ def _picture(image):
     return array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
 
 
-def grid(count, columns=8, size=1.5, aspect=1.0, titled=True):
-    """A figure with `count` axes without ticks, `columns` a row; returns (figure, list of axes)."""
-    columns = max(1, min(columns, count))
-    rows = max(1, math.ceil(count / columns))
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(rows, columns, squeeze=False, layout="constrained",
-                                    figsize=(columns * size, rows * (size / aspect + 0.25 * titled)))
-    for i, ax in enumerate(axes.flat):
-        ax.set_xticks([])
-        ax.set_yticks([])
-        ax.spines[:].set_visible(False)
-        ax.set_visible(i < count)
-    return figure, list(axes.flat)[:count]
-
-
-def images(pictures, titles=None, columns=8, size=1.5, rows=None):
+@sheet
+def images(pictures, titles=None, columns=6, size=2.0, rows=None):
     """Images (N,3,H,W) or (N,1,H,W) in [0,1], or a list of (C,H,W), on a grid; `rows` names its rows."""
+    return _images(pictures, titles, columns, size, rows)
+
+
+def _images(pictures, titles, columns, size, rows=None):
     titles = titles if titles is not None else [""] * len(pictures)
-    figure, axes = grid(len(pictures), columns, size, titled=any(titles))
+    aspect = pictures[0].shape[-1] / pictures[0].shape[-2] if len(pictures) else 1.0
+    figure, axes = grid(len(pictures), columns, size, aspect, titled=any(titles))
     for ax, picture, title in zip(axes, pictures, titles):
         ax.imshow(_picture(picture), cmap="gray", vmin=0, vmax=1)
         ax.set_title(title)
     _name_rows(axes, rows, columns)
-    plt.show()
+    return figure
 
 
 def _coarser(values, cells):
@@ -68,7 +57,8 @@ def _name_rows(axes, names, columns):
         ax.set_ylabel(name)
 
 
-def maps(values, titles=None, images=None, columns=8, size=1.5, signed=None, shared=False, label="", clip=1.0,
+@sheet
+def maps(values, titles=None, images=None, columns=6, size=2.0, signed=None, shared=False, label="", clip=1.0,
          cells=None, rows=None):
     """Maps (N,H,W), each over its picture in grey where `images` (N,3,H,W) are given.
 
@@ -80,7 +70,8 @@ def maps(values, titles=None, images=None, columns=8, size=1.5, signed=None, sha
     values = _numpy(values if cells is None else _coarser(values, cells))
     signed = bool((values < 0).any()) if signed is None else signed
     titles = titles if titles is not None else [""] * len(values)
-    figure, axes = grid(len(values), columns, size, titled=any(titles))
+    aspect = values.shape[-1] / values.shape[-2] if len(values) else 1.0
+    figure, axes = grid(len(values), columns, size, aspect, titled=any(titles))
     for i, (ax, value, title) in enumerate(zip(axes, values, titles)):
         low, high = _limits(values if shared else value, signed, clip)
         extent = (0, value.shape[-1], value.shape[-2], 0)
@@ -92,7 +83,7 @@ def maps(values, titles=None, images=None, columns=8, size=1.5, signed=None, sha
     _name_rows(axes, rows, columns)
     if shared and len(values):
         figure.colorbar(drawn, ax=axes, label=label, shrink=0.8)
-    plt.show()
+    return figure
 
 
 def overlay(values, image, strength=0.65):
@@ -116,14 +107,16 @@ def _limits(values, signed, clip=1.0):
     return float(finite.min()), max(float(finite.max()), float(finite.min()) + 1e-12)
 
 
-def filters(weights, titles=None, columns=16, size=0.6):
+@sheet
+def filters(weights, titles=None, columns=16, size=0.8):
     """First-layer filters (N,3,h,w) as pictures: one scale for all, mid-grey is zero."""
     weights = validate.images(torch.as_tensor(weights), "weights", in_range=False)
     half = float(weights.abs().max()) * 2 or 1.0
-    images((weights / half + 0.5).clamp(0, 1), titles, columns, size)
+    return _images((weights / half + 0.5).clamp(0, 1), titles, columns, size)
 
 
-def mosaics(banks, columns=8, panels=4, size=2.6):
+@sheet
+def mosaics(banks, columns=8, panels=4, size=3.2):
     """Banks {title: (N,3,h,w) or (N,1,h,w)} side by side, each tiled into one picture with a scale of its own.
 
     Three channels are colours, mid-grey is zero; one channel is drawn as `maps` draws it.
@@ -139,7 +132,7 @@ def mosaics(banks, columns=8, panels=4, size=2.6):
             low, high = _limits(tiled, signed)
             ax.imshow(tiled[0], cmap=DIVERGING if signed else SEQUENTIAL, vmin=low, vmax=high)
         ax.set_title(title)
-    plt.show()
+    return figure
 
 
 def _tiled(bank, columns):
@@ -153,50 +146,75 @@ def _tiled(bank, columns):
     return np.pad(tiled, ((0, 0), (0, gap), (0, gap)), constant_values=np.nan)
 
 
-def lines(x, curves, xlabel="", ylabel="", bands=None, size=(6, 3.2), **axis):
-    """Curves {name: values} over x, with optional bands {name: (low, high)}, a legend and named axes."""
-    with plt.rc_context(STYLE):
-        figure, ax = plt.subplots(figsize=size, layout="constrained")
-        for name, values in curves.items():
-            line, = ax.plot(_numpy(x), _numpy(values), marker="o", markersize=3, label=name)
-            if bands and name in bands:
-                ax.fill_between(_numpy(x), *map(_numpy, bands[name]), color=line.get_color(), alpha=0.2, linewidth=0)
-        ax.set(xlabel=xlabel, ylabel=ylabel, **axis)
-        if len(curves) > 5:
-            figure.legend(loc="outside right center", frameon=False)
-        elif len(curves) > 1:
-            ax.legend(frameon=False)
-        plt.show()
+@sheet
+def lines(x, curves, xlabel="", ylabel="", bands=None, size=(7.5, 4), **axis):
+    """Curves {name: values} over x, each named at its end, with optional bands {name: (low, high)}."""
+    figure, ax = plt.subplots(figsize=size, layout="constrained")
+    for name, values in curves.items():
+        line, = ax.plot(_numpy(x), _numpy(values), marker="o", markersize=4, label=name)
+        if bands and name in bands:
+            ax.fill_between(_numpy(x), *map(_numpy, bands[name]), color=line.get_color(), alpha=0.2, linewidth=0)
+    ax.set(xlabel=xlabel, ylabel=ylabel, **axis)
+    if len(curves) > 1:
+        _name_curves(ax)
+    return figure
 
 
-def bars(names, groups, ylabel="", size=(6, 3.2), **axis):
+def _name_curves(ax):
+    """The name of each curve in its colour, to the right of its end; names that would overlap are moved apart."""
+    lines = [line for line in ax.lines if not line.get_label().startswith("_")]
+    ends = [(line.get_xdata()[-1], line.get_ydata()[-1]) for line in lines]
+    heights = ax.transAxes.inverted().transform(ax.transData.transform(ends))[:, 1]
+    places = _apart(heights, 0.9 * plt.rcParams["font.size"] * 1.5 / (72 * ax.figure.get_figheight()))
+    for line, place in zip(lines, places):
+        ax.annotate(line.get_label(), (1.02, place), xycoords="axes fraction", color=line.get_color(), va="center",
+                    fontweight="bold")
+
+
+def _apart(places, least):
+    """Numbers moved so that no two are nearer than `least`, their order and about their middle kept."""
+    order = np.argsort(places, kind="stable")
+    moved = np.array(places, dtype=float)[order]
+    for _ in range(200):
+        gaps = np.diff(moved)
+        short = np.clip(least - gaps, 0, None) / 2
+        if short.max(initial=0) < 1e-3:
+            break
+        moved[:-1] -= short
+        moved[1:] += short
+    return moved[np.argsort(order, kind="stable")]
+
+
+@sheet
+def bars(names, groups, ylabel="", size=(7.5, 4), **axis):
     """Grouped bars: `groups` {series: values}, a value for each of `names`."""
-    with plt.rc_context(STYLE):
-        figure, ax = plt.subplots(figsize=size, layout="constrained")
-        width, positions = 0.8 / len(groups), np.arange(len(names))
-        for i, (name, values) in enumerate(groups.items()):
-            ax.bar(positions + (i - (len(groups) - 1) / 2) * width, _numpy(values), width, label=name)
-        ax.set_xticks(positions, names)
-        ax.set(ylabel=ylabel, **axis)
-        if len(groups) > 1:
-            ax.legend(frameon=False)
-        plt.show()
+    figure, ax = plt.subplots(figsize=size, layout="constrained")
+    width, positions = 0.8 / len(groups), np.arange(len(names))
+    for i, (name, values) in enumerate(groups.items()):
+        ax.bar(positions + (i - (len(groups) - 1) / 2) * width, _numpy(values), width, label=name)
+    ax.set_xticks(positions, names)
+    ax.set(ylabel=ylabel, **axis)
+    if len(groups) > 1:
+        figure.legend(loc="outside upper center", ncols=len(groups), frameon=False)
+    return figure
 
 
-def scatter(panels, labels, names, columns=3, size=2.6):
+@sheet
+def scatter(panels, labels, names, columns=3, size=3.4):
     """Flat maps {title: points (N,2)} side by side; labels (N,) choose among `names` a colour and a marker."""
-    labels, colours = _numpy(labels), STYLE["axes.prop_cycle"].by_key()["color"]
+    labels = _numpy(labels)
     figure, axes = grid(len(panels), columns, size)
     for ax, (title, points) in zip(axes, panels.items()):
         for i, name in enumerate(names):
-            ax.scatter(*_numpy(points)[labels == i].T, s=16, color=colours[i % len(colours)], linewidths=0,
+            ax.scatter(*_numpy(points)[labels == i].T, s=20, color=COLOURS[i % len(COLOURS)], linewidths=0,
                        marker=MARKERS[i % len(MARKERS)], label=name)
         ax.set_title(title)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
-    plt.show()
+    return figure
 
 
-def paths(panels, colours=None, columns=4, size=2.1):
+@sheet
+def paths(panels, colours=None, columns=4, size=2.8):
     """Lines {title: points (N,2)} through points in their order, which run from dark to bright or have the RGB values
     of `colours` {title: (N,3)}; one unit is equally long on both axes."""
     figure, axes = grid(len(panels), columns, size)
@@ -208,44 +226,72 @@ def paths(panels, colours=None, columns=4, size=2.1):
         ax.scatter(*points.T, s=70, c=faces, edgecolors="black", linewidths=0.6, zorder=2)
         ax.set(title=title, aspect="equal", adjustable="datalim")
         ax.margins(0.12)
-    plt.show()
+    return figure
 
 
-def intervals(values, xlabel="", chance=None, size=None, **axis):
-    """{name: (value, low, high)} as points with their intervals, the highest on top; a dashed line at `chance`."""
-    ordered = dict(sorted(values.items(), key=lambda item: item[1][0]))
-    middle, low, high = np.array(list(ordered.values())).T
-    with plt.rc_context(STYLE):
-        figure, ax = plt.subplots(figsize=size or (6, 0.7 + 0.27 * len(ordered)), layout="constrained")
-        ax.errorbar(middle, range(len(ordered)), xerr=(middle - low, high - middle), fmt="o", capsize=3)
-        if chance is not None:
-            ax.axvline(chance, color="0.6", linestyle="--", zorder=0)
-        ax.set_yticks(range(len(ordered)), list(ordered))
-        ax.set(xlabel=xlabel, **axis)
-        plt.show()
+@sheet
+def intervals(values, xlabel="", chance=None, size=None, nulls=None, live=None, **axis):
+    """{name: (value, low, high)} as points with their intervals, the highest on top; a dashed line at `chance`.
+
+    `nulls`, of the same form, stand below in grey; `live` {name: value} is drawn on top as open diamonds.
+    """
+    rows = _ascending(nulls or {}) | _ascending(values)
+    colours = [NULL] * len(nulls or {}) + [COLOURS[0]] * len(values)
+    figure, ax = plt.subplots(figsize=size or (7.5, 0.9 + 0.36 * len(rows)), layout="constrained")
+    for place, (colour, (value, low, high)) in enumerate(zip(colours, rows.values())):
+        ax.errorbar(value, place, xerr=[[value - low], [high - value]], fmt="o", capsize=4, color=colour)
+    if chance is not None:
+        ax.axvline(chance, color=NULL, linestyle="--", linewidth=1.5, zorder=0)
+    for name, value in (live or {}).items():
+        ax.plot(value, list(rows).index(validate.one_of("live", name, rows)), "D", markersize=9, fillstyle="none",
+                color=LIVE, label="live")
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set(xlabel=xlabel, **axis)
+    return figure
 
 
+def _ascending(values):
+    return dict(sorted(values.items(), key=lambda item: item[1][0]))
+
+
+@sheet
+def curves(series, xlabel="", ylabel="", nulls=None, live=None, size=(8, 4.6), **axis):
+    """{name: (x, values, lows, highs)} as lines with intervals, each named at its end; `nulls` of the same form dashed
+    and grey, `live` {name: (x, values)} as open diamonds in the colour of its curve."""
+    figure, ax = plt.subplots(figsize=size, layout="constrained")
+    for name, (x, values, lows, highs) in (series | (nulls or {})).items():
+        style = {"color": NULL, "linestyle": "--", "linewidth": 1.5} if name in (nulls or {}) else {}
+        values, lows, highs = map(np.asarray, (values, lows, highs))
+        drawn = ax.errorbar(x, values, yerr=[values - lows, highs - values], marker="o", markersize=4, capsize=3, **style)
+        drawn.lines[0].set_label(name)
+        if name in (live or {}):
+            ax.plot(*live[name], "D", markersize=9, fillstyle="none", color=drawn.lines[0].get_color(), label="_live")
+    ax.set(xlabel=xlabel, ylabel=ylabel, **axis)
+    _name_curves(ax)
+    return figure
+
+
+@sheet
 def table(values, rows, columns, size=None, texts=None):
     """Shares (R,C) from 0 to 1 as a table of percentages with named rows and columns, shaded by value.
 
     `texts`, R lists of C strings, are written in place of the percentages.
     """
     values = _numpy(values)
-    with plt.rc_context(STYLE):
-        figure, ax = plt.subplots(figsize=size or (1.6 + 0.8 * len(columns), 0.6 + 0.3 * len(rows)),
-                                  layout="constrained")
-        ax.imshow(values, cmap=SEQUENTIAL, vmin=0, vmax=1, aspect="auto")
-        for (i, j), value in np.ndenumerate(values):
-            text = texts[i][j] if texts else f"{100 * value:.0f}"
-            ax.text(j, i, text, ha="center", va="center", color="white" if value < 0.6 else "black")
-        ax.set_xticks(range(len(columns)), columns)
-        ax.set_yticks(range(len(rows)), rows)
-        ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
-        ax.spines[:].set_visible(False)
-        plt.show()
+    figure, ax = plt.subplots(figsize=size or (1.9 + 0.9 * len(columns), 0.7 + 0.36 * len(rows)), layout="constrained")
+    ax.imshow(values, cmap=SEQUENTIAL, vmin=0, vmax=1, aspect="auto")
+    for (i, j), value in np.ndenumerate(values):
+        text = texts[i][j] if texts else f"{100 * value:.0f}"
+        ax.text(j, i, text, ha="center", va="center", color="white" if value < 0.6 else "black")
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+    ax.spines[:].set_visible(False)
+    return figure
 
 
-def numbers(panels, columns=6, size=1.5):
+@sheet
+def numbers(panels, columns=6, size=2.0):
     """Small matrices {title: (R,C)} with their numbers written in, on one diverging scale for all."""
     half = max(float(np.abs(_numpy(values)).max()) for values in panels.values()) or 1.0
     figure, axes = grid(len(panels), columns, size)
@@ -254,21 +300,21 @@ def numbers(panels, columns=6, size=1.5):
         for (i, j), value in np.ndenumerate(_numpy(values)):
             ax.text(j, i, f"{value + 0:g}", ha="center", va="center", color="white" if abs(value) > 0.6 * half else "black")
         ax.set_title(title)
-    plt.show()
+    return figure
 
 
-def places(pictures, points, titles, right=None, columns=3, size=2.6):
+@sheet
+def places(pictures, points, titles, right=None, columns=3, size=3.4):
     """Pictures (list of (3,H,W)) with numbered places: points (P,2) as (x, y) for each picture.
 
     `right`, for each picture None or bool (P,), draws a disc where true and a cross where false.
     """
-    colours = STYLE["axes.prop_cycle"].by_key()["color"]
     aspect = pictures[0].shape[-1] / pictures[0].shape[-2]
     figure, axes = grid(len(pictures), columns, size, aspect)
     for ax, picture, marks, title, good in zip(axes, pictures, points, titles, right or [None] * len(pictures)):
         ax.imshow(_picture(picture), vmin=0, vmax=1)
         for i, (x, y) in enumerate(_numpy(marks)):
             true = good is None or bool(good[i])
-            ax.plot(x, y, "o" if true else "X", color=colours[i % 6], markersize=7, markeredgecolor="white")
+            ax.plot(x, y, "o" if true else "X", color=COLOURS[i % 6], markersize=9, markeredgecolor="white")
         ax.set_title(title)
-    plt.show()
+    return figure

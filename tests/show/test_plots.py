@@ -1,13 +1,18 @@
 """Figures come out whole: colour scales are honest, empty and constant maps do not break them."""
 
+import inspect
+
 import matplotlib
+import nbformat
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt   # noqa: E402
 
-from lecturekit.show import plots   # noqa: E402
+from lecturekit.course import deck, execute   # noqa: E402
+from lecturekit.show import figure, plots   # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -24,20 +29,20 @@ def drawn():
 
 
 def test_images_on_a_grid():
-    plots.images(torch.rand(5, 3, 8, 8), [f"picture {i}" for i in range(5)], columns=3)
+    plots.images(torch.rand(5, 3, 8, 8), [f"picture {i}" for i in range(5)], columns=3, alt="It shows this.")
     figure, axes = drawn()
     assert [ax.get_title() for ax in axes] == [f"picture {i}" for i in range(5)]
     assert axes[0].images[0].get_array().shape == (8, 8, 3)
 
 
 def test_signed_maps_are_diverging_and_centred():
-    plots.maps(torch.tensor([[[-1.0, 0.5], [0.0, 0.25]]]))
+    plots.maps(torch.tensor([[[-1.0, 0.5], [0.0, 0.25]]]), alt="It shows this.")
     image = drawn()[1][0].images[-1]
     assert image.get_clim() == (-1, 1) and image.get_cmap().name == plots.DIVERGING
 
 
 def test_unsigned_maps_are_uniform():
-    plots.maps(torch.rand(2, 4, 4), images=torch.rand(2, 3, 16, 16))
+    plots.maps(torch.rand(2, 4, 4), images=torch.rand(2, 3, 16, 16), alt="It shows this.")
     axes = drawn()[1]
     assert axes[0].images[-1].get_cmap().name == plots.SEQUENTIAL
     assert axes[0].images[0].get_extent() == axes[0].images[1].get_extent()
@@ -45,7 +50,7 @@ def test_unsigned_maps_are_uniform():
 
 @pytest.mark.parametrize("value", [0.0, 3.0, -3.0, float("nan")])
 def test_constant_maps_draw(value):
-    plots.maps(torch.full((1, 4, 4), value), shared=True, label="drop")
+    plots.maps(torch.full((1, 4, 4), value), shared=True, label="drop", alt="It shows this.")
     low, high = drawn()[1][0].images[-1].get_clim()
     assert low < high or value == 0.0
 
@@ -54,7 +59,7 @@ def test_zero_weight_is_mid_grey_in_filters():
     weights = torch.zeros(3, 3, 5, 5)
     weights[0, 0] = 1.0
     weights[1, 0] = -1.0
-    plots.filters(weights)
+    plots.filters(weights, alt="It shows this.")
     pictures = [ax.images[0].get_array() for ax in drawn()[1]]
     assert pictures[2].min() == pictures[2].max() == 0.5
     assert pictures[0][..., 0].max() == 1 and pictures[1][..., 0].min() == 0
@@ -63,7 +68,7 @@ def test_zero_weight_is_mid_grey_in_filters():
 def test_mosaics_tile_every_filter():
     weights = torch.zeros(5, 3, 4, 4)
     weights[1, 0] = 2.0
-    plots.mosaics({"colour": weights, "signed": weights[:, :1] - 1, "plain": weights[:, :1]}, columns=3)
+    plots.mosaics({"colour": weights, "signed": weights[:, :1] - 1, "plain": weights[:, :1]}, columns=3, alt="It shows this.")
     colour, signed, plain = (ax.images[0] for ax in drawn()[1])
     assert colour.get_array().shape == (11, 16, 3)
     assert colour.get_array()[2, 7].tolist() == [1, 0.5, 0.5] and (colour.get_array()[0] == 1).all()
@@ -72,15 +77,16 @@ def test_mosaics_tile_every_filter():
 
 def test_lines_and_bars_have_names():
     plots.lines([1, 2, 3], {"trained": [1, 2, 3], "random": [1, 1, 1]}, "depth", "error",
-                bands={"random": ([0, 0, 0], [2, 2, 2])})
+                bands={"random": ([0, 0, 0], [2, 2, 2])}, alt="It shows this.")
     axis = drawn()[1][0]
-    assert axis.get_xlabel() == "depth" and [t.get_text() for t in axis.get_legend().texts] == ["trained", "random"]
-    plots.bars(["a", "b"], {"trained": [1, 2]}, "share")
+    assert axis.get_xlabel() == "depth" and [t.get_text() for t in axis.texts] == ["trained", "random"]
+    assert axis.texts[0].get_color() == axis.lines[0].get_color() != axis.texts[1].get_color()
+    plots.bars(["a", "b"], {"trained": [1, 2]}, "share", alt="It shows this.")
     assert [t.get_text() for t in drawn()[1][0].get_xticklabels()] == ["a", "b"]
 
 
 def test_scatter_gives_every_class_a_colour_and_marker_of_its_own():
-    plots.scatter({"one": torch.rand(20, 2), "two": torch.rand(20, 2)}, torch.arange(20) % 10, list("abcdefghij"))
+    plots.scatter({"one": torch.rand(20, 2), "two": torch.rand(20, 2)}, torch.arange(20) % 10, list("abcdefghij"), alt="It shows this.")
     figure, axes = drawn()
     looks = {(tuple(c.get_facecolor()[0]), len(c.get_paths()[0])) for c in axes[0].collections}
     assert len(looks) >= 9 and len(figure.legends[0].get_texts()) == 10
@@ -88,7 +94,7 @@ def test_scatter_gives_every_class_a_colour_and_marker_of_its_own():
 
 def test_paths_keep_order_and_colours():
     red_to_blue = torch.tensor([[1.0, 0, 0], [0, 0, 1.0]])
-    plots.paths({"turn": torch.rand(2, 2), "light": torch.rand(5, 2)}, {"turn": red_to_blue})
+    plots.paths({"turn": torch.rand(2, 2), "light": torch.rand(5, 2)}, {"turn": red_to_blue}, alt="It shows this.")
     axes = drawn()[1]
     assert axes[0].collections[0].get_facecolor()[:, :3].tolist() == red_to_blue.tolist()
     shades = axes[1].collections[0].get_facecolor()[:, :3].sum(1)
@@ -96,17 +102,17 @@ def test_paths_keep_order_and_colours():
 
 
 def test_table_writes_percentages():
-    plots.table(torch.tensor([[0.104, 0.9]]), ["row"], ["a", "b"])
+    plots.table(torch.tensor([[0.104, 0.9]]), ["row"], ["a", "b"], alt="It shows this.")
     assert [text.get_text() for text in drawn()[1][0].texts] == ["10", "90"]
 
 
 def test_table_writes_texts_in_place_of_percentages():
-    plots.table(torch.tensor([[0.0, 1.0]]), ["row"], ["a", "b"], texts=[["3 ms", "0.12"]])
+    plots.table(torch.tensor([[0.0, 1.0]]), ["row"], ["a", "b"], texts=[["3 ms", "0.12"]], alt="It shows this.")
     assert [text.get_text() for text in drawn()[1][0].texts] == ["3 ms", "0.12"]
 
 
 def test_numbers_are_written_and_coloured_on_one_scale():
-    plots.numbers({"a": torch.tensor([[1.0, -0.0]]), "b": torch.tensor([[-4.0, 2.5]])})
+    plots.numbers({"a": torch.tensor([[1.0, -0.0]]), "b": torch.tensor([[-4.0, 2.5]])}, alt="It shows this.")
     axes = drawn()[1]
     assert [[text.get_text() for text in ax.texts] for ax in axes] == [["1", "0"], ["-4", "2.5"]]
     assert [ax.images[0].get_clim() for ax in axes] == [(-4, 4)] * 2
@@ -115,7 +121,7 @@ def test_numbers_are_written_and_coloured_on_one_scale():
 def test_fine_maps_as_means_of_squares_with_a_clipped_scale_and_named_rows():
     values = torch.arange(64.0).view(1, 8, 8).repeat(4, 1, 1)
     values[0, 0, 0] = 1000
-    plots.maps(values, columns=2, cells=4, clip=0.5, rows=["first", "second"])
+    plots.maps(values, columns=2, cells=4, clip=0.5, rows=["first", "second"], alt="It shows this.")
     axes = drawn()[1]
     shown = axes[1].images[0]
     assert shown.get_array().shape == (4, 4) and shown.get_array()[0, 0] == (0 + 1 + 8 + 9) / 4
@@ -124,16 +130,92 @@ def test_fine_maps_as_means_of_squares_with_a_clipped_scale_and_named_rows():
 
 
 def test_intervals_are_sorted_and_as_wide_as_told():
-    plots.intervals({"good": (0.9, 0.7, 1.0), "poor": (0.5, 0.4, 0.55)}, "share", chance=0.5)
+    plots.intervals({"good": (0.9, 0.7, 1.0), "poor": (0.5, 0.4, 0.55)}, "share", chance=0.5, alt="It shows this.")
     axis = drawn()[1][0]
     assert [t.get_text() for t in axis.get_yticklabels()] == ["poor", "good"]
-    ends = [segment[:, 0].tolist() for segment in axis.collections[0].get_segments()]
+    ends = [bars.get_segments()[0][:, 0].tolist() for bars in axis.collections]
     assert [pytest.approx(pair) for pair in ends] == [[0.4, 0.55], [0.7, 1.0]]
-    assert axis.get_xlabel() == "share" and axis.lines[-1].get_xdata() == [0.5, 0.5]
+    assert axis.get_xlabel() == "share" and [0.5, 0.5] in [list(line.get_xdata()) for line in axis.lines]
+
+
+def test_intervals_draw_nulls_below_and_what_is_live_on_top():
+    plots.intervals({"good": (0.9, 0.7, 1.0)}, nulls={"middle": (0.95, 0.9, 1.0)}, live={"good": 0.8}, alt="It shows.")
+    axis = drawn()[1][0]
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["middle", "good"]
+    live, = [line for line in axis.lines if line.get_marker() == "D"]
+    assert (live.get_xdata()[0], live.get_ydata()[0]) == (0.8, 1)
+    with pytest.raises(ValueError, match="live: got 'best'"):
+        plots.intervals({"good": (0.9, 0.7, 1.0)}, live={"best": 0.8}, alt="It shows.")
+
+
+def test_curves_have_intervals_and_names_that_do_not_overlap():
+    x, flat = [0, 1, 2], [0.5, 0.5, 0.5]
+    plots.curves({name: (x, flat, [0.4] * 3, [0.6] * 3) for name in "abcd"}, nulls={"chance": (x, flat, flat, flat)},
+                 live={"b": ([1], [0.55])}, alt="It shows.")
+    figure, (axis,) = drawn()
+    boxes = sorted(text.get_window_extent() .y0 for text in axis.texts)
+    assert [text.get_text() for text in axis.texts] == [*"abcd", "chance"]
+    assert min(b - a for a, b in zip(boxes, boxes[1:])) > axis.texts[0].get_window_extent().height * 0.8
+    assert axis.collections[0].get_segments()[1][:, 1].tolist() == pytest.approx([0.4, 0.6])
+
+
+PLOTS = [getattr(plots, name) for name in dir(plots) if hasattr(getattr(plots, name), "__wrapped__")]
+
+
+def test_no_plot_goes_without_the_text_that_says_what_it_shows():
+    assert len(PLOTS) >= 13
+    for plot in PLOTS:
+        asked = inspect.signature(plot).parameters["alt"]
+        assert asked.kind is asked.KEYWORD_ONLY and asked.default is asked.empty
+    with pytest.raises(TypeError, match="alt"):
+        plots.images(torch.rand(1, 3, 4, 4))
+    with pytest.raises(ValueError, match="alt: got ' '. It takes a sentence"):
+        plots.images(torch.rand(1, 3, 4, 4), alt=" ")
+
+
+SHOWN = """
+from lecturekit.show import plots
+import torch
+plots.images(torch.rand(2, 3, 8, 8), alt="Two pictures of noise.")
+"""
+
+
+def test_the_text_is_carried_into_the_output_the_stored_lesson_and_the_deck():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SHOWN)])
+    output = execute.execute(notebook, ".").cells[0].outputs[0]
+    kind, = {"image/png", "image/jpeg"} & set(output.data)
+    assert output.metadata == {kind: {"alt": "Two pictures of noise."}}
+    assert output.data["text/plain"] == "Two pictures of noise."
+    assert deck._figures(notebook.cells[0], "")[0].alt == "Two pictures of noise."
+
+
+def lightness(colour):
+    """Relative luminance (WCAG 2.2) of a colour such as "#1b1b1b"."""
+    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("name", figure.THEMES)
+def test_text_is_legible_in_each_theme(name, monkeypatch):
+    monkeypatch.setattr(figure, "_current", "light")
+    figure.theme(name)
+    plots.lines([0, 1], {"a": [0, 1]}, "depth", "share", alt="It shows.")
+    axis = drawn()[1][0]
+    paper = axis.get_facecolor()
+    assert paper == axis.figure.get_facecolor() and paper[3] == 1
+    for text in (axis.xaxis.label, axis.yaxis.label, *axis.get_xticklabels()):
+        light, dark = sorted((lightness(text.get_color()), lightness(paper)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 7
+    assert axis.figure.dpi >= 160
+
+
+def test_an_unknown_theme_is_refused():
+    with pytest.raises(ValueError, match="name: got 'neon'"):
+        figure.theme("neon")
 
 
 def test_places_are_discs_where_right_and_crosses_where_wrong():
-    plots.places([torch.rand(3, 8, 12)] * 2, [[(1, 2), (3, 4)]] * 2, ["", ""], [None, [True, False]])
+    plots.places([torch.rand(3, 8, 12)] * 2, [[(1, 2), (3, 4)]] * 2, ["", ""], [None, [True, False]], alt="It shows this.")
     axes = drawn()[1]
     assert [[line.get_marker() for line in ax.lines] for ax in axes] == [["o", "o"], ["o", "X"]]
     assert axes[1].lines[1].get_xydata().tolist() == [[3, 4]]
