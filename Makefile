@@ -10,7 +10,7 @@ IMAGENETTE ?= build/imagenette2-160
 BROWSER := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test student slides grade lessons data train lock
+.PHONY: lab test student slides grade lessons data train evidence gallery lock
 lab: .venv/lab.stamp
 	$(BIN)/python -m lecturekit doctor
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(BROWSER) $(ROOT)
@@ -23,6 +23,12 @@ student slides: .venv/teach.stamp
 
 grade: .venv/teach.stamp
 	$(BIN)/python -m lecturekit grade $(SUBMISSIONS) --lesson $(LESSON) --to $(RESULTS) --workers $(WORKERS)
+
+evidence: .venv/lab.stamp
+	$(BIN)/python data/recipes/evidence
+
+gallery: .venv/lab.stamp
+	$(BIN)/python data/recipes/gallery.py
 
 lessons: .venv/lab.stamp
 	$(BIN)/python -m lecturekit execute

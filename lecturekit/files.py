@@ -49,13 +49,13 @@ def _compare(path, name, modified, size):
                          f"(it has {size} bytes; cut short or altered?). `git checkout -- data` restores it.")
 
 
-def write(path, text):
-    """Write a text file whole: it appears under its name only when it is complete."""
+def write(path, content):
+    """Write a file whole, from text or bytes: it appears under its name only when it is complete."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

@@ -77,6 +77,22 @@ def transfer(model, photo, grams, weight=40.0, layer=CONTENT_LAYER, rounds=3, in
                     **options)
 
 
+def pyramid(model, photo, style, sides=(96, 192, 384), style_sides=(96, 192, 256), rounds=(4, 2, 1), weight=120.0,
+            **options):
+    """Paint photos (N,3,H,W) from coarse to fine: at each of `sides` (px, the photo's shorter side) `transfer` goes on
+    from the painting before, enlarged, with the style picture (1,3,h,w) at the side beside it: `Moved`.
+
+    Strokes are as large as the describer's layers can see, so the coarse sizes lay out what the fine ones only sharpen
+    (Gatys et al. 2017, section 6).
+    """
+    painted = None
+    for side, style_side, count in zip(sides, style_sides, rounds, strict=True):
+        base, grams = pixels.resize(photo, side).clamp(0, 1), describe(model, pixels.resize(style, style_side).clamp(0, 1))
+        begin = base if painted is None else pixels.resize(painted.images, tuple(base.shape[-2:])).clamp(0, 1)
+        painted = optimise(begin, goal(model, base, grams, weight), count, steps.lbfgs(), projections.box, **options)
+    return painted
+
+
 def affordable(images, most=None):
     """Images (N,3,H,W), scaled down with a warning where all of them together have more than `most` pixels (MOST)."""
     most = most or MOST

@@ -1,0 +1,173 @@
+"""Draw pictures of the gallery, data/gallery/NAME.jpg: the lessons' own calls with more pixels and more steps.
+
+    python data/recipes/gallery.py [NAME ...]
+
+By default those that are missing (`make gallery`). data/gallery/index.json keeps, for each, what it shows and the
+seconds that it took.
+"""
+
+import argparse
+import io
+import json
+import time
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import torch
+from tqdm import tqdm
+
+from lecturekit import attribution, files
+from lecturekit.moving import dreams, inversion, objectives, optimise, parameters, projections, steps, style_nets
+from lecturekit.networks import hooks, models
+from lecturekit.pictures import datasets, pixels, transforms
+from lecturekit.robustness import attacks
+from lecturekit.show import plots
+
+IMAGENET = "squeezenet1_1"
+EIGHT = ("flamingo", "king penguin", "school bus", "daisy", "tabby", "pirate", "goldfish", "strawberry")
+STAGES = ("features.1", "features.4", "features.7", "features.10", "features.12", "classifier.1")
+MOVES = transforms.chain(transforms.jitter(12), transforms.scale(0.85, 1.15), transforms.rotate(10))
+DEEP_MOVES = transforms.chain(transforms.jitter(4), transforms.scale(0.9, 1.1), transforms.rotate(5))
+
+
+def ascent_imagenet():
+    network = models.load(IMAGENET)
+    wanted = torch.tensor([models.category_index(network, name) for name in EIGHT])
+    begin, goal = parameters.Fourier(8, 224), objectives.class_score(network, wanted)
+    drawn = optimise(begin, goal, 120, steps.adam(0.04), transform=MOVES).images
+    plots.images(drawn, EIGHT, columns=4, size=2.4, alt="Eight pictures climbed from random spectra, each for one class "
+                 f"of an ImageNet network: {', '.join(EIGHT)}. Parts of each thing can be made out, many times over.")
+
+
+def dream_imagenet(layers=("features.7", "features.10", "features.12")):
+    network, photo = models.load(IMAGENET), datasets.photo("chelsea", 384)
+    dreamt = [dreams.dream(photo, objectives.energy(network, layer)) for layer in layers]
+    plots.images(torch.cat([photo, *dreamt]), ["the photo", *layers], columns=4, size=3.0, alt="A photo of a cat, and "
+                 "dreams of three layers of an ImageNet network: strokes and spirals, then eyes, then animals' faces.")
+
+
+def two_classes():
+    network = models.load(IMAGENET)
+    photo = torch.cat([datasets.photo(name, 224) for name in ("chelsea", "coffee")], 3)
+    names = "Egyptian cat", "espresso"
+    asked = torch.tensor([models.category_index(network, name) for name in names])
+    both, layer = photo.expand(2, -1, -1, -1), "features.12"
+    found = {"guided backpropagation": attribution.saliency(network, both, asked, rule="guided"),
+             "Grad-CAM": attribution.enlarge(attribution.grad_cam(network, both, asked, layer), both).clamp(min=0),
+             "Guided Grad-CAM": attribution.guided_grad_cam(network, both, asked, layer),
+             "occlusion": attribution.occlusion(network, both, asked, 40, 12).clamp(min=0)}
+    limits = {name: maps.flatten(1).quantile(0.995, 1).view(-1, 1, 1) for name, maps in found.items()}
+    shown = []
+    for row in (0, 1):
+        coloured = [plots.overlay((maps / limits[name]).clamp(max=1)[row], photo[0], 1) for name, maps in found.items()]
+        shown += [photo[0], *coloured]
+    plots.images(shown, ["asked for", *found, *[""] * 5], columns=5, size=3.2, rows=names, alt="A cat and a cup side by "
+                 "side, asked for the cat above, for the espresso below: Grad-CAM, Guided Grad-CAM and occlusion light up "
+                 "on what was asked for, guided backpropagation on both.")
+
+
+def adversarial_pair(pairs=(("chelsea", "guacamole"), ("coffee", "iPod"))):
+    network = models.load(IMAGENET)
+    photos = torch.cat([datasets.photo(name, 224) for name, _ in pairs])
+    labels = models.predict(network, photos).argmax(1)
+    targets = torch.tensor([models.category_index(network, name) for _, name in pairs])
+    moved = attacks.pgd(network, photos, labels, 1.5, "l2", 30, targets=targets)
+    shown, titles = [], []
+    for x, y in zip(photos, moved):
+        shown += [x, y, (0.5 + y - x).clamp(0, 1), (0.5 + 10 * (y - x)).clamp(0, 1)]
+        told = [models.predict(network, picture[None])[0].max(0) for picture in (x, y)]
+        titles += [f"{network.categories[index]} {share:.2f}" for share, index in told]
+        titles += ["the difference", "ten times the difference"]
+    plots.images(shown, titles, columns=4, size=2.8, alt="A cat that a network takes for guacamole and a cup of espresso "
+                 "that it takes for an iPod; the pictures look unchanged, ten times the difference looks like noise.")
+
+
+def inversion_imagenet(most=400):
+    network, photo = models.load(IMAGENET), datasets.photo("chelsea", 224)
+    back = [inversion.invert(network, layer, hooks.features(network, photo, layer), inversion.noise(1, 224),
+                             inversion.smooth(2, 1.0), most, 0.03, quiet=True).images for layer in tqdm(STAGES)]
+    plots.images(torch.cat([photo, *back]), ["the photo", *STAGES], columns=7, size=1.9, alt="A photo of a cat and "
+                 "pictures that have its code at six layers of an ImageNet network: nearly the photo at first, then "
+                 "the cat's features out of place, at the end only fur.")
+
+
+def inversion_rounds(layers=("relu3_2", "relu4_1", "relu5_1"), rounds=(2, 10, 30)):
+    network, photo = style_nets.smoothed(models.load("vgg_s")), datasets.photo("chelsea", 192)
+    shown, titles = [], []
+    for layer in layers:
+        goal = objectives.near_code(network, layer, hooks.features(network, photo, layer))
+        for count in rounds:
+            end = optimise(inversion.noise(1, 192), goal, count, steps.lbfgs(), projections.box, quiet=True).images
+            shown.append(end)
+            titles.append(f"{count} rounds, off by {(end - photo).square().mean().sqrt():.2f}")
+    plots.images(torch.cat(shown), titles, columns=3, size=2.6, rows=layers, alt="A photo of a cat from its code at three "
+                 "layers after 2, 10 and 30 rounds of descent: what looks lost after two rounds is there after thirty.")
+
+
+def ascent_robust(names=("tench", "English springer", "church", "golf ball", "parachute", "school bus")):
+    """Rows: from grey; from noise of low frequencies, with more steps; the same with moves; in Fourier with moves."""
+    network = models.load("resnet_s_robust")
+    goal = objectives.class_score(network, torch.tensor([models.category_index(network, name) for name in names]))
+    grey, climb = torch.full((len(names), 3, 128, 128), 0.5), steps.normalised(1.8)
+    soft = parameters.Fourier(len(names), 128, noise=0.5).images().detach()
+    rows = {"grey, 32 steps": optimise(grey, goal, 32, climb, projections.box).images,
+            "soft noise, 150": optimise(soft, goal, 150, climb, projections.box).images,
+            "with moves": optimise(soft, goal, 150, climb, projections.box, DEEP_MOVES).images,
+            "Fourier, moves": optimise(parameters.Fourier(len(names), 128), goal, 150, steps.adam(0.04),
+                                       transform=DEEP_MOVES).images}
+    plots.images(torch.cat(list(rows.values())), [*names, *[""] * 18], columns=6, size=2.0, rows=list(rows),
+                 alt="What a robust network draws for six classes, by four recipes, one a row: from grey the outlines "
+                     "of each thing, with more steps, moves or Fourier more of it.")
+
+
+def style_pyramid(styles=("brush_strokes", "mosaic")):
+    network, photo = style_nets.smoothed(models.load(style_nets.DESCRIBER)), datasets.photo("chelsea")
+    shown = []
+    for name in tqdm(styles):
+        style = style_nets.style_picture(name)
+        shown += [style_nets.pyramid(network, photo, style, (384,), (256,), (3,), quiet=True).images[0],
+                  style_nets.pyramid(network, photo, style, quiet=True).images[0]]
+    plots.images(shown, ["one scale", "three scales"] * 2, columns=2, size=4.6, rows=styles, alt="A cat painted with "
+                 "brush strokes and as a mosaic; coarse to fine (right) the strokes and stones are larger and follow the "
+                 "cat, at one scale (left) they are a texture on the photo.")
+
+
+PICTURES = {"ascent-squeezenet": ascent_imagenet, "dream-squeezenet": dream_imagenet,
+            "two-classes-panel-squeezenet": two_classes, "cat-to-guacamole": adversarial_pair,
+            "inversion-squeezenet": inversion_imagenet, "inversion-rounds": inversion_rounds,
+            "ascent-resnet_s_robust": ascent_robust, "style-pyramid": style_pyramid}
+
+
+def folder():
+    return files.root() / "gallery"
+
+
+def index():
+    path = folder() / "index.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def draw(name):
+    """Draw one picture, write it and its entry in the index; returns its path and the seconds."""
+    plt.close("all")
+    began = time.perf_counter()
+    PICTURES[name]()
+    seconds, drawn, figure = time.perf_counter() - began, io.BytesIO(), plt.gcf()
+    figure.savefig(drawn, format="jpeg", bbox_inches="tight", pad_inches=0.08, pil_kwargs={"quality": 88})
+    path = files.write(folder() / f"{name}.jpg", drawn.getvalue())
+    entry = {"shows": figure.alt, "program": PICTURES[name].__name__, "seconds": round(seconds)}
+    files.write(folder() / "index.json", json.dumps(index() | {name: entry}, indent=1) + "\n")
+    return path, seconds
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(PICTURES)}")
+    names = parser.parse_args().names or [name for name in PICTURES if not (folder() / f"{name}.jpg").exists()]
+    if unknown := set(names) - set(PICTURES):
+        parser.error(f"NAME: got {', '.join(sorted(unknown))}. It takes some of: {', '.join(PICTURES)}.")
+    for name in tqdm(names):
+        path, seconds = draw(name)
+        tqdm.write(f"{path.relative_to(files.root().parent)}: {seconds:.0f} s")
