@@ -18,6 +18,7 @@ from IPython.display import display
 from lecturekit import validate
 
 DPI = 160
+TITLE_LINE = 0.25   # inches
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",    # Okabe and Ito
            "#882255", "#999933", "#666666", "#44AA99"]                          # Tol
 COMMON = {"figure.dpi": DPI, "font.size": 11, "axes.titlesize": 11, "axes.spines.top": False,
@@ -74,15 +75,23 @@ def show(figure, alt):
             metadata={"image/png": {"alt": figure.alt}}, raw=True)
 
 
-def grid(count, columns=6, size=2.0, aspect=1.0, titled=True):
-    """A figure with `count` axes without ticks, `columns` a row; returns (figure, list of axes)."""
+def grid(count, columns=6, size=2.0, aspect=1.0, titles=None):
+    """A figure with `count` axes without ticks, `columns` a row, with their `titles`; returns (figure, list of axes).
+
+    A row is as high as its panels, `size` by `size` / `aspect` inches, and what its titles need.
+    """
     columns = max(1, min(columns, count))
-    rows = max(1, math.ceil(count / columns))
-    figure, axes = plt.subplots(rows, columns, squeeze=False, layout="constrained",
-                                figsize=(columns * size, rows * (size / aspect + 0.25 * titled)))
+    rows, titles = max(1, math.ceil(count / columns)), titles or [""] * count
+    written = [max((title.count("\n") + 1 for title in titles[row * columns:(row + 1) * columns] if title), default=0)
+               for row in range(rows)]   # lines of text above each row
+    heights = [size / aspect + TITLE_LINE * lines for lines in written]
+    figure, axes = plt.subplots(rows, columns, squeeze=False, layout="constrained", height_ratios=heights,
+                                figsize=(columns * size, sum(heights)))
     for i, ax in enumerate(axes.flat):
         ax.set_xticks([])
         ax.set_yticks([])
         ax.spines[:].set_visible(False)
         ax.set_visible(i < count)
+        if i < len(titles):
+            ax.set_title(titles[i])
     return figure, list(axes.flat)[:count]

@@ -3,11 +3,13 @@
 Signed maps are drawn on a diverging scale centred on zero, all others on a perceptually uniform one.
 """
 
+import itertools
 import math
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.cm import ScalarMappable
 from torch.nn import functional as F
 
 from lecturekit import validate
@@ -36,12 +38,10 @@ def images(pictures, titles=None, columns=6, size=2.0, rows=None):
 
 
 def _images(pictures, titles, columns, size, rows=None):
-    titles = titles if titles is not None else [""] * len(pictures)
     aspect = pictures[0].shape[-1] / pictures[0].shape[-2] if len(pictures) else 1.0
-    figure, axes = grid(len(pictures), columns, size, aspect, titled=any(titles))
-    for ax, picture, title in zip(axes, pictures, titles):
+    figure, axes = grid(len(pictures), columns, size, aspect, titles)
+    for ax, picture in zip(axes, pictures):
         ax.imshow(_picture(picture), cmap="gray", vmin=0, vmax=1)
-        ax.set_title(title)
     _name_rows(axes, rows, columns)
     return figure
 
@@ -69,20 +69,18 @@ def maps(values, titles=None, images=None, columns=6, size=2.0, signed=None, sha
     """
     values = _numpy(values if cells is None else _coarser(values, cells))
     signed = bool((values < 0).any()) if signed is None else signed
-    titles = titles if titles is not None else [""] * len(values)
     aspect = values.shape[-1] / values.shape[-2] if len(values) else 1.0
-    figure, axes = grid(len(values), columns, size, aspect, titled=any(titles))
-    for i, (ax, value, title) in enumerate(zip(axes, values, titles)):
+    figure, axes = grid(len(values), columns, size, aspect, titles)
+    for i, (ax, value) in enumerate(zip(axes, values)):
         low, high = _limits(values if shared else value, signed, clip)
         extent = (0, value.shape[-1], value.shape[-2], 0)
         if images is not None:
             ax.imshow(_picture(images[i]).mean(-1), cmap="gray", vmin=0, vmax=1, extent=extent)
         drawn = ax.imshow(value, cmap=DIVERGING if signed else SEQUENTIAL, vmin=low, vmax=high, extent=extent,
                           interpolation="nearest", alpha=1.0 if images is None else 0.65)
-        ax.set_title(title)
     _name_rows(axes, rows, columns)
     if shared and len(values):
-        figure.colorbar(drawn, ax=axes, label=label, shrink=0.8)
+        figure.colorbar(ScalarMappable(drawn.norm, drawn.cmap), ax=axes, label=label, shrink=0.8)
     return figure
 
 
@@ -121,8 +119,8 @@ def mosaics(banks, columns=8, panels=4, size=3.2):
 
     Three channels are colours, mid-grey is zero; one channel is drawn as `maps` draws it.
     """
-    figure, axes = grid(len(banks), panels, size)
-    for ax, (title, bank) in zip(axes, banks.items()):
+    figure, axes = grid(len(banks), panels, size, titles=list(banks))
+    for ax, bank in zip(axes, banks.values()):
         tiled = _tiled(_numpy(bank), columns)
         if len(tiled) == 3:
             half = 2 * np.nanmax(np.abs(tiled)) or 1.0
@@ -131,7 +129,6 @@ def mosaics(banks, columns=8, panels=4, size=3.2):
             signed = bool(np.nanmin(tiled) < 0)
             low, high = _limits(tiled, signed)
             ax.imshow(tiled[0], cmap=DIVERGING if signed else SEQUENTIAL, vmin=low, vmax=high)
-        ax.set_title(title)
     return figure
 
 
@@ -150,8 +147,8 @@ def _tiled(bank, columns):
 def lines(x, curves, xlabel="", ylabel="", bands=None, size=(7.5, 4), **axis):
     """Curves {name: values} over x, each named at its end, with optional bands {name: (low, high)}."""
     figure, ax = plt.subplots(figsize=size, layout="constrained")
-    for name, values in curves.items():
-        line, = ax.plot(_numpy(x), _numpy(values), marker="o", markersize=4, label=name)
+    for marker, (name, values) in zip(itertools.cycle(MARKERS), curves.items()):
+        line, = ax.plot(_numpy(x), _numpy(values), marker=marker, markersize=5, label=name)
         if bands and name in bands:
             ax.fill_between(_numpy(x), *map(_numpy, bands[name]), color=line.get_color(), alpha=0.2, linewidth=0)
     ax.set(xlabel=xlabel, ylabel=ylabel, **axis)
@@ -203,28 +200,34 @@ def bars(names, groups, ylabel="", size=(7.5, 4), **axis):
 def scatter(panels, labels, names, columns=3, size=3.4):
     """Flat maps {title: points (N,2)} side by side; labels (N,) choose among `names` a colour and a marker."""
     labels = _numpy(labels)
-    figure, axes = grid(len(panels), columns, size)
-    for ax, (title, points) in zip(axes, panels.items()):
+    figure, axes = grid(len(panels), columns, size, titles=list(panels))
+    for ax, points in zip(axes, panels.values()):
         for i, name in enumerate(names):
-            ax.scatter(*_numpy(points)[labels == i].T, s=20, color=COLOURS[i % len(COLOURS)], linewidths=0,
+            ax.scatter(*_numpy(points)[labels == i].T, s=24, color=COLOURS[i % len(COLOURS)], linewidths=0,
                        marker=MARKERS[i % len(MARKERS)], label=name)
-        ax.set_title(title)
+        _framed(ax)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     return figure
+
+
+def _framed(ax):
+    """A thin frame, and one unit equally long on both axes."""
+    ax.spines[:].set(visible=True, color="0.7", linewidth=0.8)
+    ax.set_aspect("equal", adjustable="datalim")
 
 
 @sheet
 def paths(panels, colours=None, columns=4, size=2.8):
     """Lines {title: points (N,2)} through points in their order, which run from dark to bright or have the RGB values
     of `colours` {title: (N,3)}; one unit is equally long on both axes."""
-    figure, axes = grid(len(panels), columns, size)
+    figure, axes = grid(len(panels), columns, size, titles=list(panels))
     for ax, (title, points) in zip(axes, panels.items()):
         points = _numpy(points)
         ax.plot(*points.T, color="0.6", linewidth=1, zorder=1)
         own = (colours or {}).get(title)
         faces = plt.get_cmap(SEQUENTIAL)(np.linspace(0, 1, len(points))) if own is None else _numpy(own)
         ax.scatter(*points.T, s=70, c=faces, edgecolors="black", linewidths=0.6, zorder=2)
-        ax.set(title=title, aspect="equal", adjustable="datalim")
+        _framed(ax)
         ax.margins(0.12)
     return figure
 
@@ -294,12 +297,11 @@ def table(values, rows, columns, size=None, texts=None):
 def numbers(panels, columns=6, size=2.0):
     """Small matrices {title: (R,C)} with their numbers written in, on one diverging scale for all."""
     half = max(float(np.abs(_numpy(values)).max()) for values in panels.values()) or 1.0
-    figure, axes = grid(len(panels), columns, size)
-    for ax, (title, values) in zip(axes, panels.items()):
+    figure, axes = grid(len(panels), columns, size, titles=list(panels))
+    for ax, values in zip(axes, panels.values()):
         ax.imshow(_numpy(values), cmap=DIVERGING, vmin=-half, vmax=half)
         for (i, j), value in np.ndenumerate(_numpy(values)):
             ax.text(j, i, f"{value + 0:g}", ha="center", va="center", color="white" if abs(value) > 0.6 * half else "black")
-        ax.set_title(title)
     return figure
 
 
@@ -310,11 +312,10 @@ def places(pictures, points, titles, right=None, columns=3, size=3.4):
     `right`, for each picture None or bool (P,), draws a disc where true and a cross where false.
     """
     aspect = pictures[0].shape[-1] / pictures[0].shape[-2]
-    figure, axes = grid(len(pictures), columns, size, aspect)
-    for ax, picture, marks, title, good in zip(axes, pictures, points, titles, right or [None] * len(pictures)):
+    figure, axes = grid(len(pictures), columns, size, aspect, titles)
+    for ax, picture, marks, good in zip(axes, pictures, points, right or [None] * len(pictures)):
         ax.imshow(_picture(picture), vmin=0, vmax=1)
         for i, (x, y) in enumerate(_numpy(marks)):
             true = good is None or bool(good[i])
             ax.plot(x, y, "o" if true else "X", color=COLOURS[i % 6], markersize=9, markeredgecolor="white")
-        ax.set_title(title)
     return figure

@@ -228,3 +228,27 @@ def test_overlay_is_a_picture_coloured_as_maps_are(low, colour):
     assert drawn.shape == (3, 2, 2) and drawn.min() >= 0 and drawn.max() <= 1
     if colour:   # signed: zero is white
         assert drawn[:, 0, 1].min() > 0.95
+
+
+def test_a_row_without_titles_is_no_higher_than_its_panels():
+    plots.images(torch.rand(4, 3, 8, 8), ["a", "b", "", ""], columns=2, size=2.0, alt="It shows.")
+    height = drawn()[0].get_figheight()
+    plots.images(torch.rand(4, 3, 8, 8), columns=2, size=2.0, alt="It shows.")
+    assert height - drawn()[0].get_figheight() == pytest.approx(figure.TITLE_LINE)
+
+
+def test_the_bar_of_maps_over_pictures_has_the_colours_of_the_scale():
+    plots.maps(torch.rand(2, 4, 4) - 0.5, images=torch.rand(2, 3, 8, 8), shared=True, label="drop", alt="It shows.")
+    bar = drawn()[1][-1]
+    assert bar.get_ylabel() == "drop" and all(part.get_alpha() in (None, 1) for part in bar.collections)
+
+
+def test_clouds_are_framed_and_equally_long_on_both_axes():
+    plots.scatter({"wide": torch.rand(9, 2) * torch.tensor([10.0, 1.0])}, [0] * 9, ["a"], alt="It shows.")
+    axis = drawn()[1][0]
+    assert axis.get_aspect() == 1 and all(spine.get_visible() for spine in axis.spines.values())
+
+
+def test_curves_that_lie_on_one_another_have_markers_of_their_own():
+    plots.lines([0, 1], {name: [0, 1] for name in "abc"}, alt="It shows.")
+    assert len({line.get_marker() for line in drawn()[1][0].lines}) == 3

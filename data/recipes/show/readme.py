@@ -31,7 +31,7 @@ def occlusion(count=8):
     rows = [attribution.occlusion(network, data.images, target, 20, 10)
             for network in (model, models.randomised(model))]
     shares = [localisation.energy_inside(maps, data.masks).mean() for maps in rows]
-    figure, axes = plots.grid(3 * count, count, 1.5, titled=False)
+    figure, axes = plots.grid(3 * count, count, 1.5)
     for i in range(count):
         axes[i].imshow(data.images[i].permute(1, 2, 0))
         axes[i].set_title(data.categories[data.labels[i]].replace(" ", "\n"))
