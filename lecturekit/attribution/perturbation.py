@@ -5,10 +5,10 @@ import math
 import torch
 from skimage.segmentation import slic
 from torchvision.transforms.functional import gaussian_blur
-from tqdm import tqdm
 
 from lecturekit import validate
 from lecturekit.networks.derivative import BATCH
+from lecturekit.show.bar import bar
 from lecturekit.attribution.scores import class_scores
 
 
@@ -115,7 +115,7 @@ def _scores_without(model, images, target, hidden, count, fill, score, batch):
     whole, under = class_scores(model, images, target, score, batch), fill_picture(images, fill)
     targets = torch.as_tensor(target).expand(len(images))
     jobs, scores = torch.arange(len(images) * count), [whole[:0]]
-    for job in tqdm(jobs.split(batch) if len(jobs) else (), disable=None, leave=False):
+    for job in bar(jobs.split(batch) if len(jobs) else ()):
         image, mask = job // count, hidden(job % count).to(images.device)[:, None]
         pictures = torch.where(mask, under[image], images[image])
         scores.append(class_scores(model, pictures, targets[image], score, batch))

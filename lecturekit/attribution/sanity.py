@@ -9,10 +9,10 @@ import torch
 from scipy.stats import rankdata
 from skimage.metrics import structural_similarity
 from torch.nn.modules.batchnorm import _BatchNorm
-from tqdm import tqdm
 
 from lecturekit import validate
 from lecturekit.networks import models
+from lecturekit.show.bar import bar
 
 KINDS = ("rank", "absolute rank", "ssim")
 FEWEST = 5    # blocks, where the network has so many layers
@@ -56,7 +56,7 @@ def curves(model, images, target, methods, seed=0, kind="rank"):
         raise ValueError("images: got none. It takes at least one image.")
     first = {name: method(model, images, target) for name, method in methods.items()}
     steps, values = [], {name: [similarity(maps, maps, kind).mean()] for name, maps in first.items()}
-    for step, drawn in tqdm(cascade(model, seed), total=len(blocks(model)), disable=None, leave=False):
+    for step, drawn in bar(cascade(model, seed), total=len(blocks(model))):
         steps.append(step)
         for name, method in methods.items():
             values[name].append(similarity(first[name], method(drawn, images, target), kind).mean())

@@ -27,7 +27,7 @@ def execute(notebook, folder, timeout=600):
     with tempfile.TemporaryDirectory() as empty:   # no weights that happen to be cached: outputs name them
         client = NotebookClient(notebook, timeout=timeout, record_timing=False, store_widget_state=False,
                                 resources={"metadata": {"path": str(folder)}})
-        client.execute(env=clean | {"TORCH_HOME": empty})
+        client.execute(env=clean | {"TORCH_HOME": empty, "LECTUREKIT_QUIET": "1"})
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):

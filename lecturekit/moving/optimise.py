@@ -12,10 +12,10 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 
 import torch
-from tqdm import tqdm
 
 from lecturekit import validate
 from lecturekit.networks import hooks
+from lecturekit.show.bar import bar
 from lecturekit.moving.parameters import Pixels
 from lecturekit.moving.steps import adam
 
@@ -76,7 +76,7 @@ class _Run:
     def climb(self, steps, watch, quiet):
         """All steps; gives the reason where they end early, else ""."""
         try:
-            for number in tqdm(range(steps), disable=True if quiet else None, leave=False):
+            for number in bar(range(steps), quiet):
                 self.move(number)
                 if watch is not None:
                     watch(number, self.best, self.scores[-1])

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.optimize import differential_evolution
-from tqdm import tqdm
 
 from lecturekit import validate
+from lecturekit.show.bar import bar
 from lecturekit.moving.projections import radius
 from lecturekit.moving.steps import lengths
 from lecturekit.robustness import attacks, robust_training
@@ -62,7 +62,7 @@ def square(queries, images, labels, eps, limit=500, seed=0, target=None):
     best = (images + eps * stripes).clamp(0, 1)
     margins = _margins(queries(best), labels, target)
     used = torch.ones(len(images), dtype=torch.long)
-    for number in tqdm(range(1, limit), disable=None, leave=False):
+    for number in bar(range(1, limit)):
         active = (margins >= 0).nonzero().flatten()
         if not len(active):
             break

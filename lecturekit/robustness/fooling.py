@@ -8,10 +8,10 @@ champion. A genome is a dictionary of tensors (N,...); an encoding draws, mutate
 from dataclasses import dataclass
 
 import torch
-from tqdm import tqdm
 
 from lecturekit import validate
 from lecturekit.networks.models import predict
+from lecturekit.show.bar import bar
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def evolve(model, encoding, generations, archive=None, children=32, seed=0):
     validate.positive("generations", generations, whole=True)
     validate.positive("children", children, whole=True)
     done = 0 if archive is None else len(archive.history)
-    for number in tqdm(range(done, done + generations), disable=None, leave=False):
+    for number in bar(range(done, done + generations)):
         generator = torch.Generator().manual_seed(seed * 100_003 + number)
         if archive is None:
             genomes = encoding.draw(children, generator)
