@@ -26,9 +26,13 @@ def texts(cell):
     return [cell.source, *streams, *shown]
 
 
+ALT = re.compile(r"""^ +alt=f?".*(?:\n +f?".*)*$""", re.M)   # the text of a figure on lines of its own
+
+
 def code_lines(source):
-    """The lines that count as code: no blank ones, and not nbgrader's two markers around a solution."""
-    return [line for line in source.splitlines() if line.strip() and not line.strip().startswith("### ")]
+    """The lines that count as code: no blank ones, not nbgrader's two markers around a solution, and no text that says
+    what a figure shows."""
+    return [line for line in ALT.sub("", source).splitlines() if line.strip() and not line.strip().startswith("### ")]
 
 
 @lessons
@@ -40,8 +44,22 @@ def test_was_executed_once_from_top_to_bottom_without_an_error(path):
 
 
 @lessons
-def test_weighs_at_most_a_megabyte(path):
-    assert path.stat().st_size <= MEGABYTE
+def test_weighs_at_most_two_and_a_half_megabytes(path):
+    assert path.stat().st_size <= 2.5 * MEGABYTE
+
+
+@lessons
+def test_the_package_comes_before_torch(path):
+    """It sets how torch's threads wait, which counts only before torch is loaded."""
+    first = ast.parse(code_cells(path)[0].source).body[0]
+    assert isinstance(first, ast.ImportFrom) and first.module.partition(".")[0] == "lecturekit"
+
+
+@lessons
+def test_every_figure_has_a_text_that_says_what_it_shows(path):
+    figures = [(cell.id, output.metadata.get(kind, {}).get("alt", "")) for cell in code_cells(path) for output in cell.outputs
+               for kind in output.get("data", {}) if kind.startswith("image/")]
+    assert figures and [cell for cell, alt in figures if len(alt) < 20] == []
 
 
 @lessons
@@ -64,6 +82,11 @@ def test_is_valid_and_its_cells_have_unique_ids(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+
+
+def test_the_text_of_a_figure_is_no_code():
+    source = 'x = 1\nplots.images(x,\n             alt="Eight photos, and "\n                 "eight maps.")\nprint(x)'
+    assert code_lines(source) == ["x = 1", "plots.images(x,", "print(x)"]
 
 
 def test_a_path_of_the_author_is_recognised():
