@@ -3,6 +3,8 @@ PATH := .venv-uv/bin:$(PATH)
 BIN := .venv/bin
 INSTALL := uv pip install --python .venv --require-hashes --only-binary :all:
 NETWORKS := resnet_s alexnet_s vgg_s resnet_s_robust
+DECODERS := relu2 relu5 relu6 generator
+RECIPES := data/recipes
 LESSON ?= 03
 RESULTS ?= build/grades
 WORKERS ?= 2
@@ -10,7 +12,7 @@ IMAGENETTE ?= build/imagenette2-160
 BROWSER := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test student slides grade lessons data train evidence gallery lock
+.PHONY: lab test student slides grade lessons data train captioner joint evidence gallery lock
 lab: .venv/lab.stamp
 	$(BIN)/python -m lecturekit doctor
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(BROWSER) $(ROOT)
@@ -25,32 +27,33 @@ grade: .venv/teach.stamp
 	$(BIN)/python -m lecturekit grade $(SUBMISSIONS) --lesson $(LESSON) --to $(RESULTS) --workers $(WORKERS)
 
 evidence: .venv/lab.stamp
-	$(BIN)/python data/recipes/evidence
+	$(BIN)/python $(RECIPES)/evidence
 
 gallery: .venv/lab.stamp
-	$(BIN)/python data/recipes/gallery.py
+	$(BIN)/python $(RECIPES)/gallery.py
 
 lessons: .venv/lab.stamp
 	$(BIN)/python -m lecturekit execute
 
 data: .venv/data.stamp
-	$(BIN)/python data/recipes/pictures/tabletop/render.py
-	$(BIN)/python data/recipes/pictures/style_pictures.py
-	$(BIN)/python data/recipes/checksums.py
+	$(BIN)/python $(RECIPES)/pictures/tabletop/render.py
+	$(BIN)/python $(RECIPES)/pictures/style_pictures.py
+	$(BIN)/python $(RECIPES)/checksums.py
 
+# Each recipe resumes where it stopped, publishes what it has made with its checksum, and a card tells what that can do.
 train: .venv/lab.stamp
-	for name in $(NETWORKS); do $(BIN)/python data/recipes/networks/train.py $$name --imagenette $(IMAGENETTE) && \
-		$(BIN)/python data/recipes/checksums.py || exit 1; done
-	$(BIN)/python data/recipes/networks/imagenet.py && $(BIN)/python data/recipes/checksums.py
-	$(BIN)/python data/recipes/networks/evaluate.py --imagenette $(IMAGENETTE)
-	$(BIN)/python data/recipes/networks/captioner.py && $(BIN)/python data/recipes/checksums.py && \
-		$(BIN)/python data/recipes/networks/captioner.py --measure
-	$(BIN)/python data/recipes/networks/joint.py && $(BIN)/python data/recipes/checksums.py && $(BIN)/python data/recipes/networks/joint_card.py
-	$(BIN)/python data/recipes/moving/style.py --imagenette $(IMAGENETTE) && $(BIN)/python data/recipes/checksums.py && \
-		$(BIN)/python data/recipes/moving/style_card.py --imagenette $(IMAGENETTE)
-	for name in relu2 relu5 relu6 generator; do $(BIN)/python data/recipes/networks/decoders.py $$name --imagenette $(IMAGENETTE) && \
-		$(BIN)/python data/recipes/checksums.py || exit 1; done
-	$(BIN)/python data/recipes/networks/decoders_card.py --imagenette $(IMAGENETTE)
+	for name in $(NETWORKS); do $(BIN)/python $(RECIPES)/networks/train.py $$name --imagenette $(IMAGENETTE) || exit 1; done
+	$(BIN)/python $(RECIPES)/networks/imagenet.py
+	$(BIN)/python $(RECIPES)/networks/evaluate.py --imagenette $(IMAGENETTE)
+	$(MAKE) captioner joint
+	$(BIN)/python $(RECIPES)/moving/style.py --imagenette $(IMAGENETTE)
+	$(BIN)/python $(RECIPES)/moving/style_card.py --imagenette $(IMAGENETTE)
+	for name in $(DECODERS); do $(BIN)/python $(RECIPES)/networks/decoders.py $$name --imagenette $(IMAGENETTE) || exit 1; done
+	$(BIN)/python $(RECIPES)/networks/decoders_card.py --imagenette $(IMAGENETTE)
+
+captioner joint: .venv/lab.stamp
+	$(BIN)/python $(RECIPES)/networks/$@.py
+	$(BIN)/python $(RECIPES)/networks/$@_card.py
 
 .venv/lab.stamp: requirements.lock pyproject.toml
 	command -v uv || { python3 -m venv .venv-uv && .venv-uv/bin/pip install --quiet uv==0.13.8; }

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from lecturekit.pictures import datasets, pixels
+from lecturekit.pictures import datasets
 from lecturekit.networks import models
 from lecturekit.robustness import attacks, standing
 
@@ -116,16 +116,14 @@ def robust(kept, arguments, eps=1.0, steps=20):
 
 
 def card_images(model, imagenette):
-    """{name: (images, labels)} as `data/recipes/evaluate.py` takes them."""
+    """{name: (images, labels)} as `data/recipes/networks/evaluate.py` takes them."""
     images, _, labels = datasets.for_model(datasets.tabletop("test")[:300], model)
     found = {"300 of tabletop": (images, labels)}
     if imagenette:
-        sys.path.insert(0, str(ROOT / "data" / "recipes" / "pictures"))
-        from photos import imagenette_arrays
-        arrays, labels = imagenette_arrays(imagenette, "val")
-        squares = [pixels.center_square(array[None].float() / 255) for array in arrays[::8]]
-        photos = torch.cat([pixels.resize(square, 128).clamp(0, 1) for square in squares])
-        found[f"{len(photos)} of Imagenette"] = (photos, torch.tensor(labels)[::8])
+        sys.path.append(str(ROOT / "data/recipes"))
+        from pictures.photos import imagenette_arrays, squares
+        arrays, labels = imagenette_arrays(imagenette, "val", every=8)
+        found[f"{len(labels)} of Imagenette"] = (squares(arrays), torch.tensor(labels))
     return found
 
 

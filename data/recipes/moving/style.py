@@ -8,8 +8,6 @@ draws its crops from the seed and its own number, so that training resumes from 
 been interrupted. At each checkpoint the bundled photos are painted to FOLDER/style_net.png: look at it.
 """
 
-import argparse
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,20 +21,15 @@ from lecturekit.moving.style_nets import CONTENT_LAYER, STYLE_LAYERS, STYLES
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))   # the folders of recipes/
 
-from networks.train import ROOT, publish, save_atomically
-from pictures.photos import Crops, imagenette_arrays
+import fitting
+from pictures.photos import imagenette_arrays, mixed
 
 NAME = "style_net"
 PHOTOS = ("chelsea", "astronaut", "coffee", "china")
 
 
 @dataclass(frozen=True)
-class Phase:
-    """Some steps at a rate that goes in a straight line from `rate` to `end`."""
-
-    steps: int
-    rate: float
-    end: float
+class Phase(fitting.Phase):
     style_weights: tuple       # one for each style
 
 
@@ -49,18 +42,9 @@ class Recipe:
     every: int = 200           # steps between checkpoints
     seed: int = 0
 
-    def phase(self, step):
-        """The phase that a step lies in, and its learning rate, warmed up over the first 50 steps."""
-        first = 0
-        for phase in self.phases:
-            if step < first + phase.steps:
-                break
-            first += phase.steps
-        done = (step - first) / phase.steps
-        return phase, min(1, (step + 1) / 50) * (phase.rate + done * (phase.end - phase.rate))
-
+    @property
     def steps(self):
-        return sum(phase.steps for phase in self.phases)
+        return sum(phase.length for phase in self.phases)
 
 
 def objective(recipe, critic):
@@ -97,80 +81,41 @@ class Critic:
         return style, objectives.content_loss(features[CONTENT_LAYER], content)
 
 
-def batch(images, recipe, step):
-    """One crop for each style, (styles,3,pixels,pixels) in [0,1]; the same for the same step."""
-    crops = Crops(images, [0] * len(images), recipe.pixels, 0.3, seed=recipe.seed + step)
-    chosen = torch.randint(len(images), (len(STYLES),), generator=torch.Generator().manual_seed(recipe.seed + step))
-    photos = torch.stack([crops[int(i)][0] for i in chosen]).float() / 255
-    return photos.contiguous(memory_format=torch.channels_last)
+class Painting(fitting.Steps):
+    """The style network in training."""
 
+    clip = 5.0
 
-def train_step(network, losses, optimiser, recipe, photos, step):
-    """Style and content loss of one step, (2,styles)."""
-    phase, rate = recipe.phase(step)
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    with torch.autocast("cpu", torch.bfloat16):
-        painted = network(photos, torch.eye(len(STYLES))).float()
-    loss, style, content = losses(painted, photos, torch.arange(len(STYLES)), phase.style_weights)
-    if not torch.isfinite(loss).all():
-        raise FloatingPointError(f"the losses are {loss.tolist()} at step {step}")
-    optimiser.zero_grad()
-    loss.mean().backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-    optimiser.step()
-    return torch.stack([style, content]).detach()
+    def __init__(self, imagenette):
+        super().__init__(NAME, Recipe(), [style_nets.DESCRIBER])
+        self.model = style_nets.StyleNet().to(memory_format=torch.channels_last)
+        self.optimiser = torch.optim.Adam(self.model.parameters())
+        self.losses = objective(self.recipe, Critic(self.recipe.style_pixels, fast=True))
+        self.sources = [(imagenette_arrays(imagenette, "train")[0], len(STYLES))]   # a crop for each style
 
+    def rate(self, step):
+        return fitting.straight(self.recipe.phases, step, warm=50, ahead=1)
 
-@torch.no_grad()
-def sample(network, path, side=256):
-    """The bundled photos, each beside its painting in every style."""
-    rows = [torch.cat([photo, *(network(photo, style) for style in STYLES)], 3)
-            for photo in (datasets.photo(name, side) for name in PHOTOS)]
-    pixels.to_pil(torch.cat(rows, 2)).save(path)
+    def loss(self, step, done):
+        photos = mixed(self.sources, self.recipe.pixels, 0.3, self.recipe.seed + step)
+        phase, _ = fitting.phase_at(self.recipe.phases, step)
+        with torch.autocast("cpu", torch.bfloat16):
+            painted = self.model(photos, torch.eye(len(STYLES))).float()
+        loss, *parts = self.losses(painted, photos, torch.arange(len(STYLES)), phase.style_weights)
+        return loss.mean(), {(name, part): value for part, values in zip(("style", "content"), parts)
+                             for name, value in zip(STYLES, values)}
 
+    def row(self, stage, measured):
+        means = super().row(stage, measured)
+        return {name: {part: means[name, part] for part in ("style", "content")} for name in STYLES}
 
-def prepare(recipe, checkpoint):
-    """The network, its optimiser and the step to start with: from the checkpoint where there is one."""
-    torch.manual_seed(recipe.seed)
-    network = style_nets.StyleNet().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(network.parameters())
-    if not checkpoint.exists():
-        return network, optimiser, 0
-    state = torch.load(checkpoint, weights_only=True)
-    network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
-    return network, optimiser, state["step"]
-
-
-def record(network, optimiser, folder, step, measured):
-    """Write the checkpoint, a line of the log with the losses (2,styles) and the sample."""
-    state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
-    save_atomically(lambda path: torch.save(state, path), folder / f"{NAME}.pt")
-    row = {"step": step} | {name: {"style": round(s.item(), 4), "content": round(c.item(), 4)}
-                            for name, s, c in zip(STYLES, *measured)}
-    with open(folder / f"{NAME}.log", "a") as log:
-        log.write(json.dumps(row) + "\n")
-    sample(network, folder / f"{NAME}.png")
-
-
-def fit(recipe, imagenette, folder):
-    """Train to the end of the recipe and return the network."""
-    folder.mkdir(parents=True, exist_ok=True)
-    network, optimiser, start = prepare(recipe, folder / f"{NAME}.pt")
-    losses = objective(recipe, Critic(recipe.style_pixels, fast=True))
-    images, measured = imagenette_arrays(imagenette, "train")[0], []
-    for step in range(start, recipe.steps()):
-        measured.append(train_step(network, losses, optimiser, recipe, batch(images, recipe, step), step))
-        if (step + 1) % recipe.every == 0 or step + 1 == recipe.steps():
-            record(network, optimiser, folder, step + 1, torch.stack(measured).mean(0))
-            measured = []
-    return network
+    @torch.no_grad()
+    def show(self, folder, side=256):
+        """The bundled photos, each beside its painting in every style."""
+        rows = [torch.cat([photo, *(self.model(photo, style) for style in STYLES)], 3)
+                for photo in (datasets.photo(name, side) for name in PHOTOS)]
+        pixels.to_pil(torch.cat(rows, 2)).save(folder / f"{NAME}.png")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--imagenette", type=Path, required=True, help="the folder that holds train/ and val/")
-    parser.add_argument("--folder", type=Path, default=ROOT / "build/train", help="checkpoints and logs")
-    arguments = parser.parse_args()
-    publish(fit(Recipe(), arguments.imagenette, arguments.folder), NAME, arguments.folder)
+    fitting.main(__doc__, Painting, imagenette=True)

@@ -7,15 +7,11 @@ loss of the photo as it is, of the network's painting, and of the picture that L
 sum of losses that the network was trained on (Gatys et al. 2016).
 """
 
-import argparse
-import inspect
 import sys
 from pathlib import Path
 
 import torch
 
-from lecturekit import files
-from lecturekit.pictures import pixels
 from lecturekit.networks import models
 from lecturekit.moving import optimise, style_nets
 from lecturekit.moving.objectives import Objective
@@ -24,21 +20,22 @@ from lecturekit.moving.style_nets import CONTENT_LAYER, STYLE_LAYERS, STYLES
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))   # the folders of recipes/
 
+import publishing
 from moving.style import NAME, Critic, Recipe, objective
-from networks.train import ROOT, save_atomically
-from pictures.photos import imagenette_arrays
+from pictures.photos import imagenette_arrays, squares
 
 STEPS, INNER = 60, 20   # of L-BFGS
-LIMITS = """Even areas, such as a clear sky, get a regular pattern. Strokes and tiles have a fixed size in pixels: a
-  larger picture gets more of them, not larger ones. Features of small faces are lost."""
+MEANING = f"""Means over ten Imagenette validation photos of 128 px, one of each category. *Optimised*: L-BFGS from the
+photo, {STEPS} iterations on the sum of losses of the last phase. *Another photo*: how far a photo of another category
+is."""
+LIMITS = ("Even areas, such as a clear sky, get a regular pattern. Strokes and tiles have a fixed size in pixels: a "
+          "larger picture gets more of them, not larger ones. Features of small faces are lost.")
 
 
 def held_out(root, side=128):
     """One validation photo of each category, (10,3,side,side) in [0,1]."""
     images, labels = imagenette_arrays(root, "val")
-    first = [images[labels.index(label)] for label in range(len(models.IMAGENETTE))]
-    squares = [pixels.center_square(image[None].float() / 255) for image in first]
-    return torch.cat([pixels.resize(square, side) for square in squares]).clamp(0, 1)
+    return squares([images[labels.index(label)] for label in range(len(models.IMAGENETTE))], side)
 
 
 def optimised(losses, photo, style, weights):
@@ -61,48 +58,29 @@ def measure(network, recipe, photos):
     return figures
 
 
-def card(network, recipe, figures):
-    """The card as Markdown: architecture, data, losses, figures, limits, sha256."""
-    path = ROOT / "data/weights" / f"{NAME}.safetensors"
-    rows = "\n".join(f"| {name} | {what} | {style.mean():.3f} | {content.mean():.2f} | {total.mean():.2f} |"
-                     for name, row in figures.items() for what, (total, style, content) in row.items())
-    smallest = style_nets.SMALLEST
-    count = sum(parameter.numel() for parameter in network.parameters())
-    phases = "\n".join(f"  - `{phase}`" for phase in recipe.phases)
-    return f"""# {NAME}
-
-{inspect.getdoc(style_nets.StyleNet)}
-Definition: `lecturekit/moving/style_nets.py`. {count:,} parameters, stored in half precision.
-
-| style | picture | style loss | content loss | sum |
-|---|---|---|---|---|
-{rows}
-
-Means over ten Imagenette validation photos of 128 px, one of each category. *Optimised*: L-BFGS from the photo, {STEPS}
-iterations on the sum of losses of the last phase. *Another photo*: how far a photo of another category is.
-
-- **Input** RGB in [0,1], any size from {smallest}x{smallest} px, and a style, or shares of several:
-  {", ".join(STYLES)}. **Output** the same size, in [0,1].
-- **Losses** as {style_nets.DESCRIBER} sees them, with average pooling and reflected borders (`style_nets.smoothed`).
-  Style: the mean over {", ".join(STYLE_LAYERS)}
-  of |G - A|^2 / |A|^2, G and A the Gram matrices of picture and style. Content: |F - P|^2 / |P|^2 at {CONTENT_LAYER}.
-  The sum: style weight x style + content + {recipe.smoothness:g} x total variation (mean of squares).
-- **Data** random crops of Imagenette's training photos (9,469), {recipe.pixels} px; the style pictures of
-  `data/styles/` at {recipe.style_pixels} px, made by `data/recipes/pictures/style_pictures.py`.
-- **Recipe** `data/recipes/moving/style.py`, seed {recipe.seed}, Adam, bfloat16; each step one crop for each style
-  (losses by step: `{NAME}.log`):
-{phases}
-- **Limits** {LIMITS}
-- **sha256** `{files.sha256(path)}`
-
-Written by `data/recipes/moving/style_card.py`.
-"""
+def notes(recipe):
+    """{title: text}."""
+    smallest, phases = style_nets.SMALLEST, "".join(f"\n  - `{phase}`" for phase in recipe.phases)
+    return {
+        "Input": f"RGB in [0,1], any size from {smallest}x{smallest} px, and a style, or shares of several: "
+                 f"{', '.join(STYLES)}. **Output** the same size, in [0,1].",
+        "Losses": f"as {style_nets.DESCRIBER} sees them, with average pooling and reflected borders "
+                  f"(`style_nets.smoothed`). Style: the mean over {', '.join(STYLE_LAYERS)} of |G - A|^2 / |A|^2, G "
+                  f"and A the Gram matrices of picture and style. Content: |F - P|^2 / |P|^2 at {CONTENT_LAYER}. The sum: "
+                  f"style weight x style + content + {recipe.smoothness:g} x total variation (mean of squares).",
+        "Data": f"random crops of Imagenette's training photos (9,469), {recipe.pixels} px; the style pictures of "
+                f"`data/styles/` at {recipe.style_pixels} px, made by `data/recipes/pictures/style_pictures.py`.",
+        "Recipe": f"`data/recipes/moving/style.py`, seed {recipe.seed}, Adam, bfloat16; each step one crop for each "
+                  f"style (losses by step: `{NAME}.log`); phases of so many steps:{phases}",
+        "Limits": LIMITS}
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--imagenette", type=Path, required=True, help="the folder that holds train/ and val/")
-    arguments = parser.parse_args()
+    arguments = publishing.parser(__doc__, imagenette=True).parse_args()
     network, recipe = style_nets.load(), Recipe()
-    text = card(network, recipe, measure(network, recipe, held_out(arguments.imagenette)))
-    save_atomically(lambda path: path.write_text(text), ROOT / "data/weights" / f"{NAME}.md")
+    rows = [[name, what, f"{style.mean():.3f}", f"{content.mean():.2f}", f"{total.mean():.2f}"]
+            for name, row in measure(network, recipe, held_out(arguments.imagenette)).items()
+            for what, (total, style, content) in row.items()]
+    figures = publishing.table(["style", "picture", "style loss", "content loss", "sum"], rows)
+    about = publishing.described(style_nets.StyleNet, "moving/style_nets", network)
+    publishing.write_card(NAME, about, [figures, MEANING], notes(recipe), __file__)

@@ -14,9 +14,6 @@ been interrupted. At each checkpoint tabletop test pictures and their reconstruc
 FOLDER/decoder_NAME.png: look at it.
 """
 
-import argparse
-import json
-import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +29,8 @@ from lecturekit.moving import objectives
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))   # the folders of recipes/
 
-from networks.train import ROOT, publish, save_atomically
-from pictures.photos import Crops, imagenette_arrays, tabletop_arrays
+import fitting
+from pictures.photos import imagenette_arrays, mixed, tabletop_arrays
 
 DESCRIBER, DESCRIBED = "resnet_s_robust", ("relu1", "layer1", "layer2", "layer3", "layer4")
 JUDGED = {"relu1": 64, "layer1": 64, "layer2": 128}   # layers and their channels
@@ -55,7 +52,9 @@ class Recipe:
 
     def rate_at(self, step):
         """Warmed up over 50 steps, then constant, falling in a straight line to zero in the second half."""
-        return self.rate * min(1, (step + 1) / 50, 2 * (1 - step / self.steps))
+        half = self.steps / 2
+        phases = fitting.Phase(half, self.rate, self.rate), fitting.Phase(half, self.rate, 0)
+        return fitting.straight(phases, step, warm=50, ahead=1)
 
 
 RECIPES = {
@@ -80,68 +79,72 @@ class Judges(nn.Module):
         return [head(features[layer]) for layer, head in self.heads.items()]
 
 
-class Training:
+class Decoding(fitting.Steps):
     """A decoder in training, and all that its losses need."""
 
-    def __init__(self, name):
-        self.name, self.recipe, self.step = name, RECIPES[name], 0
-        torch.manual_seed(self.recipe.seed)
-        self.decoder = decoders.Decoder(name).to(memory_format=torch.channels_last)
+    def __init__(self, name, imagenette):
+        super().__init__(f"decoder_{name}", RECIPES[name], used(RECIPES[name]))
+        self.model = decoders.Decoder(name).to(memory_format=torch.channels_last)
         if self.recipe.start:
-            self.decoder.load_state_dict(decoders.load(self.recipe.start).state_dict())
+            self.model.load_state_dict(decoders.load(self.recipe.start).state_dict())
         self.judges = Judges()
         self.network, self.describer = (models.load(each).to(memory_format=torch.channels_last)
                                         for each in (decoders.NETWORK, DESCRIBER))
-        self.optimisers = [torch.optim.Adam(self.decoder.parameters(), betas=(0.8, 0.99)),
-                           torch.optim.Adam(self.judges.parameters(), betas=(0.5, 0.99))]
+        self.optimiser = torch.optim.Adam(self.model.parameters(), betas=(0.8, 0.99))
+        self.judging = torch.optim.Adam(self.judges.parameters(), betas=(0.5, 0.99))
+        photos = round(self.recipe.batch * self.recipe.photos)
+        self.sources = [(imagenette_arrays(imagenette, "train")[0], photos),
+                        (tabletop_arrays("train")[0], self.recipe.batch - photos)]
 
     def parts(self):
-        return [self.decoder, self.judges, *self.optimisers]
+        return super().parts() | {"judges": self.judges, "judging": self.judging}
 
-    def losses(self, images):
+    def rate(self, step):
+        return self.recipe.rate_at(step)
+
+    def loss(self, step, done):
+        images = mixed(self.sources, decoders.SIDE, self.recipe.smallest_crop, self.recipe.seed + step)
+        losses = self.losses(images, step)
+        return sum(getattr(self.recipe, name) * loss for name, loss in losses.items()), losses
+
+    def losses(self, images, step):
         """{name: loss} of a batch; the judges learn here too."""
         with torch.autocast("cpu", torch.bfloat16):
-            codes = hooks.forward_to(self.network, images, self.decoder.layer).detach()
-            made = self.decoder.layers(codes).float()   # not yet enlarged
+            codes = hooks.forward_to(self.network, images, self.model.layer).detach()
+            made = self.model.layers(codes).float()   # not yet enlarged
             images = F.interpolate(images, made.shape[-1], mode="area")
             losses = {"pixels": F.mse_loss(made, images) * 10}
             if self.recipe.features:
-                losses |= self.perceptual(images, made)
+                losses |= self.perceptual(images, made, step)
         return losses
 
-    def perceptual(self, images, made):
+    def perceptual(self, images, made, step):
         with torch.no_grad():
             real = objectives.codes(self.describer, images, DESCRIBED)
         fake = objectives.codes(self.describer, made, DESCRIBED)
-        self.teach(real, {layer: values.detach() for layer, values in fake.items()})
+        self.teach(real, {layer: values.detach() for layer, values in fake.items()}, step)
         self.judges.requires_grad_(False)
-        return {"features": sum(relative(fake[layer], real[layer]) for layer in DESCRIBED) / len(DESCRIBED),
+        return {"features": mean(relative(fake[layer], real[layer]) for layer in DESCRIBED),
                 "judges": -mean(score.mean() for score in self.judges(fake))}
 
-    def teach(self, real, fake):
+    def teach(self, real, fake, step):
         """One step of the judges, on the hinge loss."""
         self.judges.requires_grad_(True)
         loss = mean(F.relu(1 - a).mean() + F.relu(1 + b).mean() for a, b in zip(self.judges(real), self.judges(fake)))
-        descend(self.optimisers[1], loss, self.recipe.rate_at(self.step))
+        fitting.descend(self.judging, loss, self.rate(step))
 
-    def advance(self, images):
-        """One step; {name: loss}, not weighted."""
-        self.decoder.train()
-        losses = self.losses(images)
-        total = sum(getattr(self.recipe, name) * loss for name, loss in losses.items())
-        if not math.isfinite(total.item()):
-            raise FloatingPointError(f"the loss is {total.item()} at step {self.step}")
-        descend(self.optimisers[0], total, self.recipe.rate_at(self.step))
-        self.step += 1
-        return {name: loss.item() for name, loss in losses.items()}
+    @torch.no_grad()
+    def show(self, folder):
+        """Tabletop test pictures above their reconstructions."""
+        images = datasets.tabletop("test")[:10].images
+        made = self.model.eval()(hooks.forward_to(self.network, images, self.model.layer))
+        rows = torch.cat([torch.cat(list(row), 2) for row in (images, made)], 1)
+        pixels.to_pil(rows[None]).save(folder / f"{self.name}.png")
 
 
-def descend(optimiser, loss, rate):
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
+def used(recipe):
+    """The bundled parts that a recipe starts from."""
+    return [decoders.NETWORK, *[DESCRIBER] * bool(recipe.features), *[f"decoder_{recipe.start}"] * bool(recipe.start)]
 
 
 def mean(values):
@@ -155,65 +158,5 @@ def relative(features, target):
     return (difference.square().flatten(1).sum(1) / target.square().flatten(1).sum(1).clamp(min=1e-3)).mean()
 
 
-def batch(sources, recipe, step):
-    """Crops (batch,3,128,128) in [0,1], from each source its share; the same for the same step."""
-    generator, crops = torch.Generator().manual_seed(recipe.seed + step), []
-    for images, share in sources:
-        drawn = Crops(images, [0] * len(images), decoders.SIDE, recipe.smallest_crop, seed=recipe.seed + step)
-        chosen = torch.randint(len(images), (round(recipe.batch * share),), generator=generator)
-        crops += [drawn[int(i)][0] for i in chosen]
-    return torch.stack(crops).float().div(255).contiguous(memory_format=torch.channels_last)
-
-
-@torch.no_grad()
-def sample(training, path):
-    """Tabletop test pictures above their reconstructions."""
-    images = datasets.tabletop("test")[:10].images
-    training.decoder.eval()
-    made = training.decoder(hooks.forward_to(training.network, images, training.decoder.layer))
-    pixels.to_pil(torch.cat([torch.cat(list(row), 2) for row in (images, made)], 1)[None]).save(path)
-
-
-def resume(training, checkpoint):
-    if not checkpoint.exists():
-        return
-    state = torch.load(checkpoint, weights_only=True)
-    training.step = state["step"]
-    for part, values in zip(training.parts(), state["parts"]):
-        part.load_state_dict(values)
-
-
-def record(training, folder, losses):
-    """Write the checkpoint, a line of the log (mean losses since the last one) and the sample."""
-    name = f"decoder_{training.name}"
-    state = {"step": training.step, "parts": [part.state_dict() for part in training.parts()]}
-    save_atomically(lambda path: torch.save(state, path), folder / f"{name}.pt")
-    row = {"step": training.step} | {key: round(mean(loss[key] for loss in losses), 4) for key in losses[0]}
-    with open(folder / f"{name}.log", "a") as log:
-        log.write(json.dumps(row) + "\n")
-    sample(training, folder / f"{name}.png")
-
-
-def fit(name, imagenette, folder):
-    """Train to the end of the recipe."""
-    folder.mkdir(parents=True, exist_ok=True)
-    training, losses = Training(name), []
-    resume(training, folder / f"decoder_{name}.pt")
-    photos = training.recipe.photos
-    sources = [(imagenette_arrays(imagenette, "train")[0], photos), (tabletop_arrays("train")[0], 1 - photos)]
-    while training.step < training.recipe.steps:
-        losses.append(training.advance(batch(sources, training.recipe, training.step)))
-        if training.step % training.recipe.every == 0 or training.step == training.recipe.steps:
-            record(training, folder, losses)
-            losses = []
-    return training.decoder
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=RECIPES)
-    parser.add_argument("--imagenette", type=Path, required=True, help="the folder that holds train/ and val/")
-    parser.add_argument("--folder", type=Path, default=ROOT / "build/train", help="checkpoints and logs")
-    arguments = parser.parse_args()
-    decoder = fit(arguments.name, arguments.imagenette, arguments.folder)
-    publish(decoder, f"decoder_{arguments.name}", arguments.folder)
+    fitting.main(__doc__, Decoding, imagenette=True, names=RECIPES)

@@ -3,27 +3,25 @@
     python data/recipes/networks/decoders_card.py --imagenette DIR [NAME ...]
 
 On held-out pictures: the first 300 of tabletop test, and every twelfth Imagenette validation photo (shorter side
-resized to 128 px, central square). data/SHA256SUMS must be current.
+resized to 128 px, central square).
 """
 
-import argparse
-import json
 import sys
 from pathlib import Path
 
 import torch
 
-from lecturekit import files
-from lecturekit.pictures import datasets, pixels
+from lecturekit.pictures import datasets
 from lecturekit.networks import decoders, hooks, models
 from lecturekit.moving import objectives
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))   # the folders of recipes/
 
+import publishing
 from networks.decoders import DESCRIBED, DESCRIBER, RECIPES
-from networks.train import ROOT, save_atomically
-from pictures.photos import imagenette_arrays
+from pictures.photos import imagenette_arrays, squares
 
+EVERY = 12             # of Imagenette's photos
 WITNESS = "resnet_s"   # never used in training
 
 
@@ -33,9 +31,7 @@ def held_out(root):
 
 
 def photos(root, split):
-    """Every twelfth Imagenette photo, (N,3,128,128) in [0,1]."""
-    squares = [pixels.center_square(image[None].float() / 255) for image in imagenette_arrays(root, split)[0][::12]]
-    return torch.cat([pixels.resize(square, decoders.SIDE) for square in squares]).clamp(0, 1)
+    return squares(imagenette_arrays(root, split, EVERY)[0], decoders.SIDE)
 
 
 def mean_pictures(root):
@@ -75,59 +71,46 @@ def losses(recipe):
             f"({recipe.judges:g}), started from decoder_{recipe.start}")
 
 
+MEANING = f"""Errors are normalised, |y - x|^2 / |x|^2 for pixels and for codes, and averaged over pictures: 300 of
+tabletop test, {{photos}} Imagenette validation photos. "Same category": the share of pictures made that `{WITNESS}`,
+which had no part in the training, puts where it puts the original."""
 LIMITS = {False: "A mean over all pictures that have these features: blurred, the more so the deeper the layer.",
           True: "Sharper than the mean of relu6, and further from the picture pixel by pixel; what it makes of codes "
                 "that no picture has is up to it."}
 
 
-def card(name, decoder, figures):
-    """The card as Markdown: architecture, figures, data, recipe, limits, sha256."""
-    path, recipe = ROOT / "data/weights" / f"decoder_{name}.safetensors", RECIPES[name]
-    rows = "\n".join(f"| {kind}: {what} | {a:.3f} | {b:.3f} | {share:.1%} |"
-                     for kind, table in figures.items() for what, (a, b, share) in table.items())
-    count = sum(value.numel() for value in models.stored(decoder).values())
-    last = json.loads(path.with_suffix(".log").read_text().splitlines()[-1])
-    lowered = ", ".join(f"{key} {value}" for key, value in last.items() if key != "step")
-    return f"""# decoder_{name}
-
-{decoders.Decoder.__doc__.strip().replace("    ", "")} Definition: `lecturekit/networks/decoders.py`.
-From {decoder.layer} of `{decoder.network_name}`, {tuple(decoder.shape)}; {count:,} stored numbers, half precision.
-
-| held-out pictures (weights as stored, float32 arithmetic) | error in pixels | error in code | same category |
-|---|---|---|---|
-{rows}
-
-Errors are normalised, |y - x|^2 / |x|^2 for pixels and for codes, and averaged over pictures: 300 of tabletop test,
-{len(range(0, 3925, 12))} Imagenette validation photos. "Same category": the share of pictures made that `{WITNESS}`,
-which had no part in the training, puts where it puts the original.
-
-- **Input** {decoder.layer} of `{decoder.network_name}` at 128x128 px. **Output** RGB 128x128 in [0,1].
-- **Data** crops and mirror images of Imagenette's training photos (9,469) and of tabletop's training pictures (3,000),
-  three of the latter for each of the former.
-- **Recipe** `data/recipes/networks/decoders.py`, seed {recipe.seed}, {recipe.steps:,} steps of {recipe.batch} pictures; Adam,
-  rate {recipe.rate}, bfloat16; {losses(recipe)}.
-  Last mean losses: {lowered} (`decoder_{name}.log`).
-- **Limits** {LIMITS[bool(recipe.features)]}
-- **sha256** `{files.sha256(path)}`
-
-Written by `data/recipes/networks/decoders_card.py`.
-"""
+def notes(name, decoder):
+    """{title: text}."""
+    recipe, row = RECIPES[name], publishing.last_row(f"decoder_{name}")
+    last = ", ".join(f"{loss} {row[loss]}" for loss in ("pixels", "features", "judges") if loss in row)
+    return {
+        "Input": f"{decoder.layer} of `{decoder.network_name}` at 128x128 px, {tuple(decoder.shape)}. **Output** RGB "
+                 "128x128 in [0,1].",
+        "Data": "crops and mirror images of Imagenette's training photos (9,469) and of tabletop's training pictures "
+                f"(3,000); {recipe.photos:.0%} of each batch are photos.",
+        "Recipe": f"`data/recipes/networks/decoders.py`, seed {recipe.seed}, {recipe.steps:,} steps of {recipe.batch} "
+                  f"pictures; Adam, rate {recipe.rate}, bfloat16; {losses(recipe)}. Last mean losses: {last} "
+                  f"(`decoder_{name}.log`).",
+        "Limits": LIMITS[bool(recipe.features)]}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help="default: every decoder whose weights are there")
-    parser.add_argument("--imagenette", type=Path, required=True, help="the folder that holds train/ and val/")
-    arguments = parser.parse_args()
-    there = [name for name in decoders.names() if (ROOT / "data/weights" / f"decoder_{name}.safetensors").exists()]
-    pictures, means = held_out(arguments.imagenette), mean_pictures(arguments.imagenette)
-    network = models.load(decoders.NETWORK)
-    for name in arguments.names or there:
-        decoder = decoders.load(name)
-        figures = {kind: measure(decoder, network, images, means[kind]) for kind, images in pictures.items()}
-        text = card(name, decoder, figures)
-        save_atomically(lambda path: path.write_text(text), ROOT / "data/weights" / f"decoder_{name}.md")
+def write(name, pictures, means, network):
+    """Measure a decoder and write its card."""
+    decoder = decoders.load(name)
+    found = {kind: measure(decoder, network, images, means[kind]) for kind, images in pictures.items()}
+    rows = [[f"{kind}: {what}", f"{a:.3f}", f"{b:.3f}", f"{share:.1%}"]
+            for kind, errors in found.items() for what, (a, b, share) in errors.items()]
+    figures = publishing.table(["held-out pictures (weights as stored, float32 arithmetic)", "error in pixels",
+                                "error in code", "same category"], rows)
+    about = publishing.described(decoders.Decoder, "networks/decoders", decoder)
+    meaning = MEANING.format(photos=len(pictures["photos"]))
+    publishing.write_card(f"decoder_{name}", about, [figures, meaning], notes(name, decoder), __file__)
 
 
 if __name__ == "__main__":
-    main()
+    parser = publishing.parser(__doc__, imagenette=True)
+    parser.add_argument("names", nargs="*", help="default: every decoder that is published")
+    arguments = parser.parse_args()
+    pictures, means = held_out(arguments.imagenette), mean_pictures(arguments.imagenette)
+    for name in arguments.names or decoders.names():
+        write(name, pictures, means, models.load(decoders.NETWORK))

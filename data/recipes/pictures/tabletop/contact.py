@@ -1,7 +1,7 @@
 """Contact sheets to look at: every category's instances from several sides, or the start of a rendered split.
 
-    python contact.py --shapes mug lemon --out sheet.png
-    python contact.py --split train --out sheet.png
+    python data/recipes/pictures/tabletop/contact.py --shapes mug lemon --out sheet.png
+    python data/recipes/pictures/tabletop/contact.py --split train --out sheet.png
 """
 
 import argparse
@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-HERE = Path(__file__).parent
-SPLITS = HERE.parent.parent / "tabletop"
+SPLITS = Path(__file__).resolve().parents[3] / "tabletop"
 OUTLINES = ((255, 0, 255), (0, 255, 255))
 
 
