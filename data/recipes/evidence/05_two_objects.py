@@ -1,4 +1,4 @@
-"""Lesson 5: asked for one of two objects in a scene, what share of each method's map lies on it? All 200 scenes."""
+"""Lesson 5: asked for one of two objects in a scene, what share of each method's map lies on it?"""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ from lecturekit.show.evidence import Row
 QUESTION = "Asked for one of two objects, what share of a map lies on the one that was asked for?"
 UNIT = "share on its own object, mean over scenes"
 INTERVAL = "95 % bootstrap interval over scenes"
-SETTINGS = {"network": "resnet_s", "scenes": 200, "side": 128, "window": 32, "stride": 32, "segments": 40, "samples": 48,
+SETTINGS = {"network": "resnet_s", "scenes": 60, "side": 128, "window": 32, "stride": 32, "segments": 40, "samples": 48,
             "noisy copies": 8, "nodes": 8, "layers": ["layer3", "layer4"]}
 WEIGHTS = ("weights/resnet_s.safetensors", "tabletop/two_objects.tar")
 SIGNS = {"": lambda maps: maps, ", absolute": torch.abs}
