@@ -230,6 +230,14 @@ def test_overlay_is_a_picture_coloured_as_maps_are(low, colour):
         assert drawn[:, 0, 1].min() > 0.95
 
 
+def test_titles_may_be_numbers_and_places_may_have_names():
+    plots.images(torch.rand(2, 3, 8, 8), torch.tensor([3, 4]).tolist(), alt="It shows.")
+    assert [ax.get_title() for ax in drawn()[1]] == ["3", "4"]
+    plots.curves({"a": (["conv1", "fc8"], [0.1, 0.2], [0, 0], [1, 1]), "b": (["conv1", "fc8"], [0, 0], [0, 0], [1, 1])},
+                 live={"a": (["fc8"], [0.3])}, alt="It shows.")
+    assert [text.get_text() for text in drawn()[1][0].texts] == ["a", "b"]
+
+
 def test_a_row_without_titles_is_no_higher_than_its_panels():
     plots.images(torch.rand(4, 3, 8, 8), ["a", "b", "", ""], columns=2, size=2.0, alt="It shows.")
     height = drawn()[0].get_figheight()
