@@ -146,6 +146,7 @@ def _tiled(bank, columns):
 @sheet
 def lines(x, curves, xlabel="", ylabel="", bands=None, size=(7.5, 4), **axis):
     """Curves {name: values} over x, each named at its end, with optional bands {name: (low, high)}."""
+    size = size if len(curves) < 2 else (max(size[0], 7), max(size[1], 3))   # room for the names
     figure, ax = plt.subplots(figsize=size, layout="constrained")
     for marker, (name, values) in zip(itertools.cycle(MARKERS), curves.items()):
         line, = ax.plot(_numpy(x), _numpy(values), marker=marker, markersize=5, label=name)
