@@ -24,6 +24,7 @@ from lecturekit.networks import hooks, models
 from lecturekit.pictures import datasets, pixels, transforms
 from lecturekit.robustness import attacks
 from lecturekit.show import plots
+from lecturekit.show.figure import settle
 
 IMAGENET = "squeezenet1_1"
 EIGHT = ("flamingo", "king penguin", "school bus", "daisy", "tabby", "pirate", "goldfish", "strawberry")
@@ -155,6 +156,7 @@ def draw(name):
     began = time.perf_counter()
     PICTURES[name]()
     seconds, drawn, figure = time.perf_counter() - began, io.BytesIO(), plt.gcf()
+    settle(figure)
     figure.savefig(drawn, format="jpeg", bbox_inches="tight", pad_inches=0.08, pil_kwargs={"quality": 88})
     path = files.write(folder() / f"{name}.jpg", drawn.getvalue())
     entry = {"shows": figure.alt, "program": PICTURES[name].__name__, "seconds": round(seconds)}

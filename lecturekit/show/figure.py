@@ -14,6 +14,7 @@ from functools import wraps
 import matplotlib.pyplot as plt
 from IPython import get_ipython
 from IPython.display import display
+from matplotlib.text import Text
 
 from lecturekit import validate
 
@@ -69,10 +70,19 @@ def show(figure, alt):
         plt.show()
         return
     drawn = io.BytesIO()
+    settle(figure)
     figure.savefig(drawn, dpi=DPI, bbox_inches="tight", pad_inches=0.08)
     plt.close(figure)
     display({"image/png": base64.b64encode(drawn.getvalue()).decode(), "text/plain": figure.alt},
             metadata={"image/png": {"alt": figure.alt}}, raw=True)
+
+
+def settle(figure):
+    """Lay a figure out for good; then what took no part in the layout counts as well, so that nothing is cut off."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for text in figure.findobj(Text):
+        text.set_in_layout(True)
 
 
 def grid(count, columns=6, size=2.0, aspect=1.0, titles=None):

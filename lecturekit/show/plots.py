@@ -146,7 +146,6 @@ def _tiled(bank, columns):
 @sheet
 def lines(x, curves, xlabel="", ylabel="", bands=None, size=(7.5, 4), **axis):
     """Curves {name: values} over x, each named at its end, with optional bands {name: (low, high)}."""
-    size = size if len(curves) < 2 else (max(size[0], 7), max(size[1], 3))   # room for the names
     figure, ax = plt.subplots(figsize=size, layout="constrained")
     for marker, (name, values) in zip(itertools.cycle(MARKERS), curves.items()):
         line, = ax.plot(_numpy(x), _numpy(values), marker=marker, markersize=5, label=name)
@@ -165,8 +164,9 @@ def _name_curves(ax):
     heights = ax.transAxes.inverted().transform(ax.transData.transform(ends))[:, 1]
     places = _apart(heights, 0.9 * plt.rcParams["font.size"] * 1.5 / (72 * ax.figure.get_figheight()))
     for line, place in zip(lines, places):
-        ax.annotate(line.get_label(), (1.02, place), xycoords="axes fraction", color=line.get_color(), va="center",
-                    fontweight="bold")
+        name = ax.annotate(line.get_label(), (1.02, place), xycoords="axes fraction", color=line.get_color(), va="center",
+                           fontweight="bold")
+        name.set_in_layout(False)   # the figure grows by the names; they take no room from the axes
 
 
 def _apart(places, least):

@@ -159,6 +159,14 @@ def test_curves_have_intervals_and_names_that_do_not_overlap():
     assert axis.collections[0].get_segments()[1][:, 1].tolist() == pytest.approx([0.4, 0.6])
 
 
+def test_long_names_of_curves_take_no_room_and_are_not_cut_off(recwarn):
+    plots.lines([0, 1], {"a name that is longer than the axes are wide " * 2: [0, 1], "b": [1, 0]}, size=(3, 2), alt="It shows.")
+    sheet, (axis,) = drawn()
+    figure.settle(sheet)
+    box = sheet.get_tightbbox(sheet.canvas.get_renderer())
+    assert axis.get_position().width > 0.5 and box.width > 6 and not recwarn.list
+
+
 PLOTS = [getattr(plots, name) for name in dir(plots) if hasattr(getattr(plots, name), "__wrapped__")]
 
 

@@ -4,9 +4,9 @@
 
 The photos: the Imagenette validation set, shorter side resized to the network's (128 px, 224 px for ImageNet's),
 central square. A robust network is also attacked in L2 balls, of eps 1.0 and of the eps that it was trained in: by
-PGD-20, on every eighth photo and the first 300 tabletop pictures, and by the union of several attacks
+PGD-20, on every sixteenth photo and the first 150 tabletop pictures, and by the union of several attacks
 (`standing.worst_case`: PGD-20 on the cross-entropy, on the margin, and towards each of the three likeliest wrong
-classes) on 60 pictures of each.
+classes) on 30 pictures of each.
 """
 
 import sys
@@ -26,7 +26,7 @@ from networks import imagenet
 from networks.train import RECIPES, WATCHED
 from pictures.photos import imagenette_arrays, squares
 
-STEPS, UNION = 20, 60   # of PGD; pictures of each set for the union of attacks
+STEPS, UNION = 20, 30   # of PGD; pictures of each set for the union of attacks
 LIMITS = {
     "resnet_s": "Small photos only (128 px), twenty categories and no way to say none of them.",
     "alexnet_s": "As for resnet_s; its 11x11 first layer with stride 4 sees little detail.",
@@ -66,8 +66,8 @@ def measure_trained(model, images, labels):
     figures = {"Imagenette validation": accuracy(probabilities(model, images), labels),
                "tabletop test": accuracy(models.predict(model, test.images), truth)}
     if eps := RECIPES[model.name].eps:
-        figures |= attacked(model, squares(images[::8], model.image_size), labels[::8], "Imagenette validation", eps)
-        figures |= attacked(model, test.images[:300], truth[:300], "tabletop test", eps)
+        figures |= attacked(model, squares(images[::16], model.image_size), labels[::16], "Imagenette validation", eps)
+        figures |= attacked(model, test.images[:150], truth[:150], "tabletop test", eps)
     return figures
 
 
