@@ -16,6 +16,7 @@ WIDTH, HEIGHT = 1152, 544            # px of a slide below its title
 CODE_LINES, TALL_LINES = 12, 17      # lines of code on a slide; the same with the ones that had to be wrapped
 CODE_CHARS, HANGING = 98, 8          # characters of code in a line; by how many a wrapped line is indented
 TEXT_LINE, CODE_LINE = 40, 30        # px
+ITEM_GAP, INDENT = 8, 44              # px between the items of a list, and by which they are indented
 CODE_BOX, GAP = 32, 24               # px, what a box of code adds to its lines, and between two parts of a slide
 PRINTED_LINES = HEIGHT // CODE_LINE
 SIZES = 1.3, 1.2, 1.1, 1             # how much larger text and code may be where they leave room
@@ -27,6 +28,7 @@ CHECK = '\n\ncheck("00.0", function)'   # what a check adds to its stub
 FIGURES = {"image/png", "image/jpeg"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 DETAILS = re.compile(r"\s*<details>\s*<summary>.*?</summary>(.*?)</details>", re.S)
+ITEM = re.compile(r"(?:[-*]|\d+\.) ")
 ITEMS = re.compile(r"\n(?=(?:[-*]|\d+\.) )")
 SENTENCES = re.compile(r"(?<=[.?!])\s+(?=[A-Z*`\"])")
 MARKERS = re.compile(r"^ *### (?:BEGIN|END) SOLUTION\n?", re.M)
@@ -201,7 +203,7 @@ def pack(source, width, height):
     """Markdown in pieces that fit a box, cut between blocks; a block that is too long is cut between sentences."""
     room, pieces, used = height, [], math.inf
     for block, glue in _blocks(source, width, room):
-        tall = _height(block, width) + (0 if glue == "\n" else TEXT_LINE // 2)
+        tall = _height(block, width) + (ITEM_GAP if glue == "\n" else TEXT_LINE // 2)
         if used + tall > room:
             pieces.append(block)
             used = tall
@@ -230,8 +232,8 @@ def _height(block, width):
     if block.startswith("|"):
         return sum(_row(line, width) for line in block.splitlines())
     items = [re.sub(r"\]\([^)]*\)|[*`$]|\\[a-z]+", "", item) for item in ITEMS.split(block)]
-    lines = sum(math.ceil(len(item) * LETTER / width) for item in items) + 3 * block.count("$$") // 2
-    return TEXT_LINE * lines + 8 * (len(items) - 1)
+    lines = sum(math.ceil(len(item) * LETTER / (width - INDENT * bool(ITEM.match(item)))) for item in items)
+    return TEXT_LINE * (lines + 3 * block.count("$$") // 2) + ITEM_GAP * (len(items) - 1)
 
 
 def _row(line, width):
