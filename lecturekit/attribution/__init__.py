@@ -6,13 +6,13 @@ number or one per channel in [0,1], a picture (N,C,H,W), "mean" or "blur". A met
 gradient becomes a map. `localisation`, `segmentation` and `sanity` measure what a map is worth.
 """
 
-from lecturekit.attribution.cam import cam, enlarge, grad_cam, guided_grad_cam, hires_cam
+from lecturekit.attribution.cam import cam, enlarge, grad_cam, guided_grad_cam, hires_cam, linear_head
 from lecturekit.attribution.gradients import (gradient, gradient_x_input, integrated_gradients, reduced, saliency,
                                               smooth_grad, unit_gradient)
 from lecturekit.attribution.perturbation import fill_picture, lime, occlusion, sliding_scores, spans, superpixels
 from lecturekit.attribution.scores import class_scores
 
 __all__ = ["cam", "class_scores", "enlarge", "fill_picture", "grad_cam", "gradient", "gradient_x_input", "gradients",
-           "guided_grad_cam", "hires_cam", "integrated_gradients", "lime", "localisation", "occlusion",
-           "perturbation", "reduced", "rules", "saliency", "sanity", "scores", "segmentation", "sliding_scores",
-           "smooth_grad", "spans", "superpixels", "unit_gradient"]
+           "guided_grad_cam", "hires_cam", "integrated_gradients", "lime", "linear_head", "localisation",
+           "occlusion", "perturbation", "reduced", "rules", "saliency", "sanity", "scores", "segmentation",
+           "sliding_scores", "smooth_grad", "spans", "superpixels", "unit_gradient"]

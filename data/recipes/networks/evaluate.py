@@ -32,14 +32,15 @@ LIMITS = {
     "alexnet_s": "As for resnet_s; its 11x11 first layer with stride 4 sees little detail.",
     "vgg_s": "As for resnet_s; three linear layers behind a 2x2 map, so CAM does not apply to it.",
     "resnet_s_robust": "Robust in the L2 ball that it was trained in and no further; no certificate.",
-    "squeezenet1_1": "Texture more than shape; a photo of 160 px enlarged to 224 px lacks the detail that it was trained on.",
+    "squeezenet1_1": "Texture more than shape; photos of 160 px, enlarged to 224, lack the detail that it was trained on.",
 }
 SHOWN = {"chelsea": 3, "coffee": 2, "china": 3}   # photos whose likeliest answers the card of an ImageNet network lists
 
 
 def squares(images, side):
     """The central squares (N,3,side,side) in [0,1] of uint8 images (3,H,W)."""
-    return torch.cat([pixels.resize(pixels.center_square(image[None].float() / 255), side).clamp(0, 1) for image in images])
+    central = [pixels.center_square(image[None].float() / 255) for image in images]
+    return torch.cat([pixels.resize(image, side).clamp(0, 1) for image in central])
 
 
 def probabilities(model, images, batch=64):
@@ -71,7 +72,8 @@ def measure(model, photographs):
 def measure_imagenet(model, images, labels):
     truth = torch.tensor([models.category_index(model, category) for category in models.IMAGENETTE])[labels]
     answers = probabilities(model, images)
-    return {f"Imagenette validation, one of ImageNet's 1,000 categories, top-{k}": accuracy(answers, truth, k) for k in (1, 5)}
+    what = "Imagenette validation, one of ImageNet's 1,000 categories"
+    return {f"{what}, top-{k}": accuracy(answers, truth, k) for k in (1, 5)}
 
 
 def measure_trained(model, images, labels):

@@ -121,7 +121,7 @@ def save_atomically(write, path):
 
 
 def publish(part, name, folder=None):
-    """Write data/weights/NAME.safetensors, what is stored of a part in half precision, and its log, where `folder` has one."""
+    """Write data/weights/NAME.safetensors, what is stored of a part in half precision, and its log from `folder`, if any."""
     values = {key: value.half().contiguous() for key, value in stored(part).items()}
     save_atomically(lambda path: save_file(values, path), ROOT / "data/weights" / f"{name}.safetensors")
     if folder:
