@@ -81,7 +81,7 @@ def grid(count, columns=6, size=2.0, aspect=1.0, titles=None):
     A row is as high as its panels, `size` by `size` / `aspect` inches, and what its titles need.
     """
     columns = max(1, min(columns, count))
-    rows, titles = max(1, math.ceil(count / columns)), titles or [""] * count
+    rows, titles = max(1, math.ceil(count / columns)), [str(title) for title in titles or [""] * count]
     written = [max((title.count("\n") + 1 for title in titles[row * columns:(row + 1) * columns] if title), default=0)
                for row in range(rows)]   # lines of text above each row
     heights = [size / aspect + TITLE_LINE * lines for lines in written]
