@@ -6,8 +6,8 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from lecturekit import validate
-from lecturekit.networks import hooks
-from lecturekit.networks.derivative import BATCH
+from lecturekit.networks import layout, running
+from lecturekit.networks.running import BATCH
 from lecturekit.attribution.gradients import class_gradient, gradient, reduced
 
 POOLING = ("adaptive_avg_pool2d", "avg_pool2d", "mean")
@@ -21,35 +21,36 @@ def cam(model, images, target):
     Exact: the mean of a map plus the class's bias is the logit. Raises ValueError for any other network.
     """
     validate.images(images)
-    head = next((module for module in reversed(list(model.modules())) if isinstance(module, nn.Linear)), None)
-    maps, pooled = _before_pooling(model, images, head)
-    ends_so = maps is not None and pooled is not None and pooled.shape == maps.shape[:2]
-    if not ends_so or not torch.allclose(maps.mean((2, 3)), pooled, rtol=1e-3, atol=1e-5):
+    maps, head, pooled, logits = _ending(model, images)
+    ends_so = maps is not None and head is not None and pooled.shape == maps.shape[:2]
+    if not ends_so or not _near(maps.mean((2, 3)), pooled) or not _near(head(pooled), logits):
         raise ValueError("model: CAM takes a network that ends in global average pooling and one linear layer. "
                          "grad_cam takes any network, and any layer with maps.")
     weights = head.weight[validate.targets(target, len(images), head.out_features)]
     return torch.einsum("nc,nchw->nhw", weights, maps)
 
 
-def grad_cam(model, images, target, layer, score="logit", relu=False, batch=BATCH):
+def grad_cam(model, images, target, layer, score="logit", relu=False, batch=BATCH, reshape=None):
     """Grad-CAM (Selvaraju et al. 2017, equations 1 and 2) at any layer with maps: (N,h,w), of the layer's size.
 
     Each map's weight is the mean over the places of the score's gradient there. The paper keeps the positive part
-    (relu=True); signed, the map of minus the score is minus the map.
+    (relu=True); signed, the map of minus the score is minus the map. `reshape` makes maps (N,C,h,w) of what the layer
+    gives, if it gives tokens or keeps its channels last (`layout`); a layer that runs more than once counts with its last
+    output.
     """
-    values, gradients = _at_layer(model, images, target, layer, score, batch)
+    values, gradients = _at_layer(model, images, target, layer, score, batch, reshape)
     return _kept(torch.einsum("nc,nchw->nhw", gradients.mean((2, 3)), values), relu)
 
 
-def hires_cam(model, images, target, layer, score="logit", relu=False, batch=BATCH):
+def hires_cam(model, images, target, layer, score="logit", relu=False, batch=BATCH, reshape=None):
     """HiResCAM (Draelos and Carin 2020): gradient times activation, place by place, summed over the maps: (N,h,w)."""
-    values, gradients = _at_layer(model, images, target, layer, score, batch)
+    values, gradients = _at_layer(model, images, target, layer, score, batch, reshape)
     return _kept((values * gradients).sum(1), relu)
 
 
-def guided_grad_cam(model, images, target, layer, reduce="max", score="logit", batch=BATCH):
+def guided_grad_cam(model, images, target, layer, reduce="max", score="logit", batch=BATCH, reshape=None):
     """Guided backpropagation times the positive part of Grad-CAM, enlarged: maps (N,H,W) (Selvaraju et al. 2017)."""
-    coarse = enlarge(grad_cam(model, images, target, layer, score, True, batch), images)
+    coarse = enlarge(grad_cam(model, images, target, layer, score, True, batch, reshape), images)
     return reduced(coarse[:, None] * gradient(model, images, target, score, "guided", batch), reduce)
 
 
@@ -58,28 +59,32 @@ def enlarge(maps, images):
     return F.interpolate(maps[:, None], images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
 
 
-def _at_layer(model, images, target, layer, score, batch):
-    validate.images(images)
+def _at_layer(model, images, target, layer, score, batch, reshape):
+    form = layout.maps(validate.images(images), reshape)
     validate.layer(model, layer)
     values, gradients = class_gradient(model, images, target, score, layer, "gradient", batch)
-    return validate.with_places(values, layer), gradients
+    return form(values, layer), form(gradients, layer)
 
 
 def _kept(maps, relu):
     return maps.clamp(min=0) if relu else maps
 
 
-def _before_pooling(model, images, head):
-    """The maps (N,C,h,w) that go into the last average pooling, and what goes into the linear layer `head`."""
-    inputs = []
-    handle = head.register_forward_pre_hook(lambda module, args: inputs.append(args[0])) if head is not None else None
-    try:
-        with hooks.preserved(model), _Pooling() as pooling:
-            model.eval()(images)
-    finally:
-        if handle is not None:
-            handle.remove()
-    return pooling.maps, inputs[-1] if inputs else None
+def _near(values, others):
+    return torch.allclose(values.float(), others.float(), rtol=max(1e-3, torch.finfo(values.dtype).eps), atol=1e-5)
+
+
+def _ending(model, images):
+    """The maps (N,C,h,w) that go into the last average pooling, the last linear layer, what goes into that one, and the
+    logits (N,classes); None for what there is not."""
+    heads = []
+    with running.entered(model), _Pooling() as pooling:
+        for _, module in running.layers(model):
+            if isinstance(module, nn.Linear):
+                module.register_forward_pre_hook(lambda module, args: heads.append((module, args[0])))
+        logits = running.scores(model, images)
+    head, pooled = heads[-1] if heads else (None, None)
+    return pooling.maps, head, pooled, logits
 
 
 class _Pooling(TorchFunctionMode):
