@@ -10,14 +10,13 @@ import nbformat
 from nbgrader import preprocessors
 from traitlets.config import Config
 
-from lecturekit.course import lessons
+from lecturekit.course import lessons, progress
 
 STEPS = [getattr(preprocessors, name) for name in (   # the order of nbgrader's own generate_assignment
     "LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests", "ClearMarkScheme", "ComputeChecksums",
     "CheckCellMetadata")]
 SETTINGS = Config({"ClearSolutions": {"text_stub": "*Your answer here.*"}})
 GOES_ON = "raises-exception"
-PROGRESS = "## Your progress\n\nRun this cell whenever you like: it knows the checks since the kernel started."
 
 
 def build(numbers=None, folder=Path("build/student")):
@@ -46,7 +45,7 @@ def without_solutions(notebook):
 
 
 def _progress_cells(number):
-    source = f'from lecturekit.course.checks import progress\n\nprogress("{number}")'
     hidden = {"slideshow": {"slide_type": "skip"}}
-    return [nbformat.v4.new_markdown_cell(PROGRESS, id=f"{number}-progress-title", metadata=hidden),
+    (_, title), (_, source) = progress.cells(number)
+    return [nbformat.v4.new_markdown_cell(title, id=f"{number}-progress-title", metadata=hidden),
             nbformat.v4.new_code_cell(source, id=f"{number}-progress", metadata=hidden)]
