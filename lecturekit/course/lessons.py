@@ -45,13 +45,13 @@ def read(number):
     return nbformat.read(path(number), as_version=4)
 
 
-def write(path, text):
-    """Write a text file whole: it appears under its name only when it is complete."""
+def write(path, content):
+    """Write a file whole, from text or bytes: it appears under its name only when it is complete."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(content if isinstance(content, bytes) else content.encode())
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
