@@ -34,6 +34,7 @@ def _parser():
         command.set_defaults(run=run)
     execute = commands.add_parser("execute", help="run lessons from a clean kernel and store their outputs")
     execute.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers such as 03; all by default")
+    execute.add_argument("--to", type=Path, metavar="DIR", help="default: notebooks, which are written anew")
     execute.set_defaults(run=_execute)
     _add_grade(commands)
     return parser
@@ -75,7 +76,7 @@ def _slides(options):
 
 def _execute(options):
     from lecturekit.course import execute
-    return _report(execute.build(options.lessons or None))
+    return _report(execute.build(options.lessons, options.to))
 
 
 def _grade(options):

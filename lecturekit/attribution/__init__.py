@@ -7,7 +7,7 @@ gradient becomes a map. `localisation`, `segmentation` and `sanity` measure what
 """
 
 from lecturekit.networks.derivative import differentiate
-from lecturekit.attribution.cam import cam, enlarge, grad_cam, guided_grad_cam, hires_cam
+from lecturekit.attribution.cam import cam, enlarge, grad_cam, guided_grad_cam, hires_cam, linear_head
 from lecturekit.attribution.gradients import (gradient, gradient_x_input, integrated_gradients, reduced, saliency,
                                               smooth_grad, unit_gradient)
 from lecturekit.attribution.perturbation import fill_picture, lime, occlusion, sliding_scores, spans, superpixels
@@ -15,5 +15,5 @@ from lecturekit.attribution.scores import class_scores
 
 __all__ = ["cam", "class_scores", "differentiate", "enlarge", "fill_picture", "grad_cam", "gradient",
            "gradient_x_input", "gradients", "guided_grad_cam", "hires_cam", "integrated_gradients", "lime",
-           "localisation", "occlusion", "perturbation", "reduced", "rules", "saliency", "sanity", "scores",
-           "segmentation", "sliding_scores", "smooth_grad", "spans", "superpixels", "unit_gradient"]
+           "linear_head", "localisation", "occlusion", "perturbation", "reduced", "rules", "saliency", "sanity",
+           "scores", "segmentation", "sliding_scores", "smooth_grad", "spans", "superpixels", "unit_gradient"]

@@ -16,19 +16,37 @@ POOLING = ("adaptive_avg_pool2d", "avg_pool2d", "mean")
 @torch.no_grad()
 def cam(model, images, target):
     """The class activation map (Zhou et al. 2016, equation 2), (N,h,w), of a network that ends in global average
-    pooling and one linear layer: the last maps, weighted by the class's row of that layer.
+    pooling: the last maps, weighted by the class's row of the one linear layer behind, or the class's own map where no
+    layer stands behind.
 
-    Exact: the mean of a map plus the class's bias is the logit. Raises ValueError for any other network.
+    Exact: the mean of a map plus the class's bias (none without that layer) is the logit. Raises ValueError for any
+    other network.
     """
-    validate.images(images)
     head = next((module for module in reversed(list(model.modules())) if isinstance(module, nn.Linear)), None)
-    maps, pooled = _before_pooling(model, images, head)
-    ends_so = maps is not None and pooled is not None and pooled.shape == maps.shape[:2]
-    if not ends_so or not torch.allclose(maps.mean((2, 3)), pooled, rtol=1e-3, atol=1e-5):
-        raise ValueError("model: CAM takes a network that ends in global average pooling and one linear layer. "
-                         "grad_cam takes any network, and any layer with maps.")
-    weights = head.weight[validate.targets(target, len(images), head.out_features)]
-    return torch.einsum("nc,nchw->nhw", weights, maps)
+    maps, behind, logits = _around_pooling(model, validate.images(images), head)
+    targets = validate.targets(target, len(images), logits.shape[1])
+    if _is_mean(logits, maps):
+        return maps[torch.arange(len(images)), targets]
+    if head is not None and _is_mean(behind, maps):
+        return torch.einsum("nc,nchw->nhw", head.weight[targets], maps)
+    raise ValueError("model: CAM takes a network that ends in global average pooling and at most one linear layer. "
+                     "grad_cam takes any network, and any layer with maps.")
+
+
+@torch.no_grad()
+def linear_head(model):
+    """The linear layer behind the global average pooling of a network that ends in these two, else None."""
+    head = next((module for module in reversed(list(model.modules())) if isinstance(module, nn.Linear)), None)
+    side = getattr(model, "image_size", 224)
+    maps, behind, _ = _around_pooling(model, next(model.parameters()).new_full((1, 3, side, side), 0.5), head)
+    return head if _is_mean(behind, maps) else None
+
+
+def _is_mean(values, maps):
+    """Whether values (N,C) are the means over the places of maps (N,C,h,w)."""
+    pooled = None if maps is None else maps.mean((2, 3))
+    return pooled is not None and values is not None and values.shape == pooled.shape and torch.allclose(
+        pooled, values, rtol=1e-3, atol=1e-5)
 
 
 def grad_cam(model, images, target, layer, score="logit", relu=False, batch=BATCH):
@@ -69,17 +87,17 @@ def _kept(maps, relu):
     return maps.clamp(min=0) if relu else maps
 
 
-def _before_pooling(model, images, head):
-    """The maps (N,C,h,w) that go into the last average pooling, and what goes into the linear layer `head`."""
+def _around_pooling(model, images, head):
+    """The maps (N,C,h,w) that go into the last average pooling, what goes into the linear layer `head`, the logits."""
     inputs = []
     handle = head.register_forward_pre_hook(lambda module, args: inputs.append(args[0])) if head is not None else None
     try:
         with hooks.preserved(model), _Pooling() as pooling:
-            model.eval()(images)
+            logits = model.eval()(images)
     finally:
         if handle is not None:
             handle.remove()
-    return pooling.maps, inputs[-1] if inputs else None
+    return pooling.maps, inputs[-1] if inputs else None, logits
 
 
 class _Pooling(TorchFunctionMode):

@@ -4,6 +4,7 @@ import base64
 import io
 import os
 import tempfile
+from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
@@ -11,23 +12,35 @@ from PIL import Image
 
 from lecturekit.course import lessons
 
+SETTINGS = ("LECTUREKIT_MODEL", "LECTUREKIT_DATA")
 LARGE = 8_000      # bytes above which a figure is stored smaller
 DRAWING = 20_000   # colours up to which a figure is a drawing; with more it holds photos
 
 
-def build(numbers=None):
-    """Run the lessons ("03", ...; all by default) and write them anew, each when it is complete; returns their paths."""
-    return [lessons.write(lessons.path(number), nbformat.writes(execute(lessons.read(number), lessons.FOLDER)) + "\n")
+def build(numbers=None, to=None):
+    """Run the lessons ("03", ...; all by default) and write each when it is complete, below `to` or, by default, anew
+    where they lie; returns their paths.
+
+    Raises ValueError where LECTUREKIT_MODEL names a network and the course's own outputs would be lost.
+    """
+    model, folder = os.environ.get("LECTUREKIT_MODEL"), Path(to or lessons.FOLDER).resolve()
+    if model and folder == lessons.FOLDER:
+        raise ValueError(f"LECTUREKIT_MODEL: got {model!r}. The outputs in {folder.name}/ are those of the bundled "
+                         "networks: unset the variable, or write elsewhere with --to DIR.")
+    return [lessons.write(folder / lessons.path(number).name,
+                          nbformat.writes(execute(lessons.read(number), lessons.FOLDER, model)) + "\n")
             for number in lessons.chosen(numbers)]
 
 
-def execute(notebook, folder, timeout=600):
-    """Run a NotebookNode in place, in `folder`, on the bundled networks alone; raises CellExecutionError."""
-    clean = {key: value for key, value in os.environ.items() if key not in ("LECTUREKIT_MODEL", "LECTUREKIT_DATA")}
+def execute(notebook, folder, model=None, timeout=600):
+    """Run a NotebookNode in place, in `folder`, on the network `model` or else on the bundled ones alone; raises
+    CellExecutionError."""
     with tempfile.TemporaryDirectory() as empty:   # no weights that happen to be cached: outputs name them
+        chosen = {"LECTUREKIT_MODEL": model} if model else {"TORCH_HOME": empty}
         client = NotebookClient(notebook, timeout=timeout, record_timing=False, store_widget_state=False,
                                 resources={"metadata": {"path": str(folder)}})
-        client.execute(env=clean | {"TORCH_HOME": empty, "LECTUREKIT_QUIET": "1"})
+        clean = {key: value for key, value in os.environ.items() if key not in SETTINGS}
+        client.execute(env=clean | chosen | {"LECTUREKIT_QUIET": "1"})
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):

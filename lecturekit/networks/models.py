@@ -6,6 +6,7 @@ Every model takes images (N,3,H,W) in [0,1], gives logits (N,classes), is frozen
 
 import copy
 import os
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 
@@ -19,15 +20,26 @@ from lecturekit import files, validate
 from lecturekit.pictures.categories import IMAGENETTE, TABLETOP, category_index
 from lecturekit.networks.nets import ARCHITECTURES, IMAGENET, Normalize
 
+BUNDLED = "resnet_s"   # what the lessons look at, unless LECTUREKIT_MODEL names another network
+
 
 def names():
     """Every name that `load` takes, the bundled networks first."""
     return list(dict.fromkeys([*ARCHITECTURES, *torchvision.models.list_models(torchvision.models)]))
 
 
-def default():
-    """The network that the lessons use: the one named in LECTUREKIT_MODEL, else the bundled `resnet_s`."""
-    return load(os.environ.get("LECTUREKIT_MODEL") or "resnet_s")
+def default(fits=lambda model: True):
+    """The network that a lesson looks at: the one that LECTUREKIT_MODEL names, else the bundled `resnet_s`.
+
+    `fits(model)` says whether a lesson can look at a network; where it cannot, a warning says so, and `resnet_s` takes
+    its place.
+    """
+    name = os.environ.get("LECTUREKIT_MODEL") or BUNDLED
+    model = load(name)
+    if name == BUNDLED or fits(model):
+        return model
+    warnings.warn(f"This lesson cannot look at {name} (README.md says why): {BUNDLED} takes its place.", stacklevel=2)
+    return load(BUNDLED)
 
 
 def load(name, weights="trained", device="cpu", seed=0):

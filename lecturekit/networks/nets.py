@@ -129,9 +129,10 @@ def squeezenet1_1(classes=1000):
         Fire(128, 32, 128), Fire(256, 32, 128), pool(),
         Fire(256, 48, 192), Fire(384, 48, 192), Fire(384, 64, 256), Fire(512, 64, 256))
     classifier = nn.Sequential(nn.Dropout(0.5), nn.Conv2d(512, classes, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
-    return nn.Sequential(OrderedDict(normalize=Normalize(), features=features, classifier=classifier, flatten=nn.Flatten()))
+    layers = {"normalize": Normalize(), "features": features, "classifier": classifier, "flatten": nn.Flatten()}
+    return nn.Sequential(OrderedDict(layers))
 
 
 ARCHITECTURES = {"resnet_s": resnet_s, "alexnet_s": alexnet_s, "vgg_s": vgg_s, "resnet_s_robust": resnet_s,
                  "squeezenet1_1": squeezenet1_1}
-IMAGENET = ("squeezenet1_1",)   # the bundled networks that know ImageNet's 1,000 categories; the others know the course's 20
+IMAGENET = ("squeezenet1_1",)   # the bundled networks that know ImageNet's 1,000 categories, the others the course's 20

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from lecturekit import validate
-from lecturekit.networks import hooks
+from lecturekit.networks import hooks, models
 from lecturekit.networks.derivative import differentiate
 
 WINDOWS = ("conv2d", "max_pool2d", "max_pool2d_with_indices", "avg_pool2d")
@@ -75,6 +75,14 @@ def field(model, layer, size=None):
     if not isinstance(value, Field):
         raise ValueError(f"layer: got {layer!r}, which has no receptive field of one size: {value}.")
     return value
+
+
+def landmarks(model):
+    """The landmarks of a network (`models.landmarks`) whose maps have more than one place, and a Field."""
+    known, side = fields(model), getattr(model, "image_size", 224)
+    blank = next(model.parameters()).new_zeros(1, 3, side, side)
+    outputs = hooks.features(model, blank, [name for name in models.landmarks(model) if name in known])
+    return [name for name, maps in outputs.items() if maps[0, 0].numel() > 1]
 
 
 def stack(layers):

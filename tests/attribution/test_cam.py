@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from lecturekit import attribution
-from lecturekit.networks import models
+from lecturekit.networks import hooks, models
+from lecturekit.pictures import datasets
 from lecturekit.attribution import cam, class_scores, enlarge, grad_cam, guided_grad_cam, hires_cam
 from networks import Forms, golden
 
@@ -49,10 +50,23 @@ def test_cam_finds_the_maps_of_torchvision_s_networks(name):
 
 @pytest.mark.parametrize("model, images", [
     (models.load("alexnet_s", "random"), IMAGES), (models.load("vgg_s", "random"), IMAGES),
-    (golden(), IMAGES[:, :1, :4, :4]), (nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), IMAGES)])
+    (golden(), IMAGES[:, :1, :4, :4]),
+    (nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveMaxPool2d(1), nn.Flatten()), IMAGES),
+    (nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Sigmoid(), nn.Flatten()), IMAGES)])
 def test_cam_refuses_other_networks(model, images):
     with pytest.raises(ValueError, match="model: CAM takes a network that ends in global average pooling"):
         cam(model, images, 0)
+
+
+@pytest.mark.parametrize("model, layer, target", [
+    (models.load("squeezenet1_1"), "classifier.2", torch.tensor([285, 967])),
+    (nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), "0", torch.tensor([3, 0]))])
+def test_without_a_linear_layer_the_class_s_own_map_is_its_cam(model, layer, target):
+    images = torch.cat([datasets.photo(name, 224) for name in ("chelsea", "coffee")])
+    maps, own = cam(model, images, target), hooks.features(model, images, layer)[[0, 1], target]
+    assert torch.equal(maps, own) and maps.std() > 0
+    torch.testing.assert_close(maps.mean((1, 2)), class_scores(model, images, target))   # mean + nothing = logit
+    torch.testing.assert_close(grad_cam(model, images, target, layer), maps / maps[0].numel())
 
 
 def test_hires_cam_equals_grad_cam_behind_the_last_maps_and_differs_before(resnet):

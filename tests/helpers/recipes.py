@@ -10,7 +10,8 @@ FOLDER = Path(__file__).parents[2] / "data/recipes"
 def recipe(name):
     """The module data/recipes/NAME.py ("networks/imagenet"); the modules and the path are left as they were."""
     tops = {path.stem for path in FOLDER.iterdir()}
-    path, hidden = sys.path[:], {key: sys.modules.pop(key) for key in list(sys.modules) if key.partition(".")[0] in tops}
+    path = sys.path[:]
+    hidden = {key: sys.modules.pop(key) for key in list(sys.modules) if key.partition(".")[0] in tops}
     try:
         sys.path[:] = [str(FOLDER), *(entry for entry in path if Path(entry) != Path(__file__).parent)]
         return importlib.import_module(name.replace("/", "."))

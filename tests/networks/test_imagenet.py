@@ -60,7 +60,7 @@ def keras(generator):
 
 
 def reference(weights, pixels):
-    """SqueezeNet 1.1 as Caffe and Keras compute it, in double precision: logits of BGR pixels (N,3,H,W) less the mean."""
+    """SqueezeNet 1.1 as Caffe and Keras compute it, in doubles: logits of BGR pixels (N,3,H,W) less the mean."""
     def convolve(x, name, **options):
         kernel, bias = (torch.from_numpy(array).double() for array in weights[name])
         return F.conv2d(x, kernel.permute(3, 2, 0, 1), bias, **options).relu()
@@ -87,7 +87,7 @@ def test_the_converted_network_computes_on_rgb_what_the_arrays_compute_on_caffe_
 @pytest.fixture
 def archive(tmp_path, monkeypatch):
     """The sha256 of a source archive `planted 1.0` that pip finds; its build program leaves a file where it runs."""
-    setup = f"open({str(tmp_path / 'was run')!r}, 'w'); from setuptools import setup; setup(name='planted', version='1.0')"
+    setup = f"open({str(tmp_path / 'was run')!r}, 'w')\nfrom setuptools import setup\nsetup(name='planted', version='1')"
     (tmp_path / "index").mkdir()
     with tarfile.open(tmp_path / "index/planted-1.0.tar.gz", "w:gz") as tar:
         for name, text in (("setup.py", setup), ("PKG-INFO", "Metadata-Version: 1.0\nName: planted\nVersion: 1.0\n")):

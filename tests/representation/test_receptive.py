@@ -59,9 +59,9 @@ def test_branches_take_the_largest_field(name, layer, expected):
 @pytest.mark.parametrize("name, layer, size", [
     ("alexnet", "features.8", 160), ("vgg16", "features.17", 96), ("resnet18", "layer2.1", 112),
     ("densenet121", "features.denseblock1.denselayer3", 64), ("resnet_s", "layer2", 128), ("alexnet_s", "conv3", 128),
-    ("vgg_s", "pool4", 96)])
+    ("vgg_s", "pool4", 96), ("squeezenet1_1", "features.8", 160)])
 def test_gradient_reaches_the_field_and_no_further(name, layer, size):
-    model = models.load(name, "random") if name.endswith("_s") else convolutions(name)
+    model = models.load(name, "random") if name in nets.ARCHITECTURES else convolutions(name)
     field = receptive.field(model, layer, size)
     row, col = (int((size / 2 - c) // j) for c, j in zip(field.center, field.jump))
     assert field.inside(row, col, size, size)
@@ -146,6 +146,28 @@ def test_a_unit_depends_on_its_field_only():
     assert sensitivity.shape == (2, 224, 224)
     sensitivity[:, top:bottom, left:right] = 0
     assert (sensitivity == 0).all()
+
+
+@pytest.mark.parametrize("layer, size, jump, places", [
+    ("features.2", 7, 4, 24), ("features.5", 31, 8, 12), ("features.8", 79, 16, 6)])
+def test_pooling_that_rounds_up_begins_windows_that_leave_the_map(layer, size, jump, places):
+    """SqueezeNet at 99 px: conv1 gives 49 places, its poolings 24, 12 and 6; rounding down would give 24, 11 and 5."""
+    model = models.load("squeezenet1_1")
+    images = torch.rand(1, 3, 99, 99, generator=torch.Generator().manual_seed(2)).double()
+    field, units = receptive.field(model, layer, 99), (2, places - 1)
+    assert (field.size[0], field.jump[0]) == (size, jump)
+    for unit in units:
+        top, left, bottom, right = field.box(unit, unit)
+        cut = max(top, 0), max(left, 0), min(bottom, 99), min(right, 99)
+        assert receptive.support(model, layer, unit, unit, 99, samples=8) == cut
+    model.double()   # a convolution by Winograd's tiles lets a rounding error in from beyond the field
+    maps = hooks.features(model, images, layer)
+    assert maps.shape[2] == places
+    for unit in units:
+        torch.testing.assert_close(receptive.replay(model, images, layer, unit, unit), maps[..., unit, unit])
+    third = size // 3
+    images[:, :, top + third:top + 2 * third, left + third:left + 2 * third] = 0.5   # a change inside is noticed
+    assert (hooks.features(model, images, layer) - maps)[..., units[1], units[1]].abs().max() > 0.1 * maps.std()
 
 
 @pytest.mark.parametrize("name, layer", [("alexnet", "features.8"), ("resnet18", "layer2"), ("vgg_s", "pool4")])
