@@ -268,3 +268,8 @@ def test_clouds_are_framed_and_equally_long_on_both_axes():
 def test_curves_that_lie_on_one_another_have_markers_of_their_own():
     plots.lines([0, 1], {name: [0, 1] for name in "abc"}, alt="It shows.")
     assert len({line.get_marker() for line in drawn()[1][0].lines}) == 3
+
+
+def test_titles_may_be_numbers():
+    plots.maps(torch.rand(2, 4, 4), range(2), alt="It shows.")
+    assert [ax.get_title() for ax in drawn()[1]] == ["0", "1"]
