@@ -33,6 +33,18 @@ def relu_rule(rule):
     return _obeying(rule if callable(rule) else RULES[validate.one_of("rule", rule, RULES)])
 
 
+@torch.no_grad()
+def obeyed(model):
+    """Whether the rules apply to a network: it has ReLUs and no other rectifier."""
+    side = getattr(model, "image_size", 224)
+    try:
+        with relu_rule("guided"):
+            model(next(model.parameters()).new_full((1, 3, side, side), 0.5))
+    except ValueError:
+        return False
+    return True
+
+
 @contextmanager
 def _obeying(rule):
     with _ReluMode(rule) as mode:

@@ -6,7 +6,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from lecturekit.attribution import gradient
-from lecturekit.attribution.rules import RULES, relu_rule
+from lecturekit.attribution.rules import RULES, obeyed, relu_rule
+from lecturekit.networks import models
 from networks import FORMS, Forms, golden
 
 BELOW = torch.tensor([[1.0, -1, 5], [2, -5, -7], [-3, 2, 4]])
@@ -78,3 +79,8 @@ def test_no_relu_and_unknown_rules_are_refused():
         gradient(model, IMAGES, 0, rule="deconvnet")
     with pytest.raises(ValueError, match="rule: got 'guide'. Did you mean 'guided'"):
         gradient(model, IMAGES, 0, rule="guide")
+
+
+@pytest.mark.parametrize("name, obeys", [("resnet_s", True), ("squeezenet1_1", True), ("mobilenet_v3_small", False)])
+def test_which_networks_the_rules_apply_to(name, obeys):
+    assert obeyed(models.load(name, "random")) is obeys

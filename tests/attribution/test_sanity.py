@@ -68,7 +68,7 @@ def test_the_seed_decides_and_the_global_generator_is_left_alone():
 @pytest.mark.parametrize("name, count, first, last", [
     ("resnet_s", 6, ["conv1", "bn1"], ["fc"]), ("vgg_s", 11, ["conv1_1", "bn1_1"], ["fc8"]),
     ("resnet18", 6, ["network.conv1", "network.bn1"], ["network.fc"]),
-    ("squeezenet1_1", 10, ["network.features.0"], ["network.classifier.1"]),
+    ("squeezenet1_1", 10, ["features.0"], ["classifier.1"]),
     ("densenet121", 9, ["network.features.conv0", "network.features.norm0"], ["network.classifier"])])
 def test_blocks(name, count, first, last):
     found = blocks(models.load(name, weights="random"))

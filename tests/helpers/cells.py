@@ -72,9 +72,10 @@ def _imported(source):
             if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
 
 
-def run(cells):
-    """Run cells [(id, source)] one after the other in one namespace; returns it. A traceback names the cell by its id."""
-    space = {"__name__": "__main__"}
+def run(cells, space=None):
+    """Run cells [(id, source)] one after the other in the namespace `space`, or in a new one; returns it. A traceback
+    names the cell by its id."""
+    space = {"__name__": "__main__"} if space is None else space
     for cell, source in cells:
         with contextlib.redirect_stdout(io.StringIO()):
             exec(compile(source, f"cell {cell}", "exec"), space)
