@@ -18,7 +18,7 @@ lab: .venv/lab.stamp
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(BROWSER) $(ROOT)
 
 test: .venv/test.stamp .venv/teach.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder   # the long files first
 
 student slides: .venv/teach.stamp
 	$(BIN)/python -m lecturekit $@ --to build/$@

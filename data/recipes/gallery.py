@@ -89,7 +89,7 @@ def inversion_imagenet(most=400):
     network, photo = models.load(IMAGENET), datasets.photo("chelsea", 224)
     back = [inversion.invert(network, layer, hooks.features(network, photo, layer), inversion.noise(1, 224),
                              inversion.smooth(2, 1.0), most, 0.03, quiet=True).images for layer in tqdm(STAGES)]
-    plots.images(torch.cat([photo, *back]), ["the photo", *STAGES], columns=7, size=1.9, alt="A photo of a cat and "
+    plots.images(torch.cat([photo, *back]), ["the photo", *STAGES], columns=4, size=3.0, alt="A photo of a cat and "
                  "pictures that have its code at six layers of an ImageNet network: nearly the photo at first, then "
                  "the cat's features out of place, at the end only fur.")
 

@@ -26,7 +26,7 @@ from networks import imagenet
 from networks.train import RECIPES, WATCHED
 from pictures.photos import imagenette_arrays, squares
 
-STEPS, UNION = 20, 30   # of PGD; pictures of each set for the union of attacks
+STEPS, UNION = 20, 100   # of PGD; pictures of each set for the union of attacks
 LIMITS = {
     "resnet_s": "Small photos only (128 px), twenty categories and no way to say none of them.",
     "alexnet_s": "As for resnet_s; its 11x11 first layer with stride 4 sees little detail.",
