@@ -91,7 +91,7 @@ def inversion_imagenet(most=400):
                              inversion.smooth(2, 1.0), most, 0.03, quiet=True).images for layer in tqdm(STAGES)]
     plots.images(torch.cat([photo, *back]), ["the photo", *STAGES], columns=4, size=3.0, alt="A photo of a cat and "
                  "pictures that have its code at six layers of an ImageNet network: nearly the photo at first, then "
-                 "the cat's features out of place, at the end only fur.")
+                 "its eyes and nose among noise, at the end a texture in which only the eyes can be guessed.")
 
 
 def inversion_rounds(layers=("relu3_2", "relu4_1", "relu5_1"), rounds=(2, 10, 30)):
