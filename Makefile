@@ -12,13 +12,16 @@ IMAGENETTE ?= build/imagenette2-160
 BROWSER := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test student slides grade lessons data train captioner joint evidence gallery lock
+.PHONY: lab test slow student slides grade lessons data train captioner joint evidence gallery lock
 lab: .venv/lab.stamp
 	$(BIN)/python -m lecturekit doctor
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(BROWSER) $(ROOT)
 
 test: .venv/test.stamp .venv/teach.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder   # the long files first
+
+slow: .venv/test.stamp .venv/teach.stamp   # what takes minutes more
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -n 2 -m slow
 
 student slides: .venv/teach.stamp
 	$(BIN)/python -m lecturekit $@ --to build/$@

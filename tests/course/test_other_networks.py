@@ -12,6 +12,7 @@ NETWORKS = {"squeezenet1_1": "trained", "mobilenet_v3_small": "random", "resnet1
 MOBILE = "mobilenet_v3_small"
 NOT = {"01": [MOBILE], "04": [MOBILE], "05": ["squeezenet1_1", MOBILE], "06": [MOBILE]}   # README.md says why
 SMALL = {"trained": 96, "random": 64}   # px
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(params=NETWORKS)
