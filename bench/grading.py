@@ -1,13 +1,19 @@
 """Grading measured: a made-up class for lesson 3, by one worker, by two, by a Dask cluster that loses one half-way.
 
     python bench/grading.py --count 200 --autograde 3
+    python bench/grading.py --simulate 1000
 
 The marks are known beforehand, and asserted: full ones for right answers, none for blank ones, less than full for each
-planted mistake, with its own hint; and the same from each way of grading. Prints seconds per submission, and what
-`nbgrader autograde` takes for some of the same files (it runs the whole lesson for each, without a sandbox).
+planted mistake, with its own hint; and the same from each way of grading. Prints seconds per submission, and the
+processor time of one after all is loaded, which does not depend on what else the machine does: the self-test, the
+reports and the start of the workers apart. Two workers on two cores take half as long where that time is the same.
+`--autograde` adds what `nbgrader autograde` takes for some of the same files (it runs the whole lesson for each,
+without a sandbox). `--simulate` grades a large class on Dask with a stand-in for the grader, workers killed all the
+time, and asserts that no mark is lost and none is another one.
 """
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -20,10 +26,11 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
+import graders
 import submissions
 
 from lecturekit.course import lessons, questions
-from lecturekit.course.grading import runs
+from lecturekit.course.grading import records, runs, watch
 
 LESSON = "03"
 ASSIGNMENT = lessons.path(LESSON).stem
@@ -67,20 +74,59 @@ def assert_expected(marked, class_):
                 assert (question["earned"], question["hint"]) == (question["points"], ""), where
 
 
+def processor_time():
+    """Seconds of this process and all that it started, with those that have ended."""
+    spent = 0
+    for pid in watch.family(os.getpid()):
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue   # it has ended: its time is its parent's
+        spent += sum(map(int, fields[11:15]))
+    return spent / os.sysconf("SC_CLK_TCK")
+
+
+class Meter:
+    """Processor time between a quarter of a class and its end, read as results are recorded."""
+
+    def __init__(self, count):
+        self.first, self.count, self.seen, self.times = count // 4, count, 0, {}
+
+    def __enter__(self):
+        self.real = records.add
+        records.add = self.add
+        return self
+
+    def __exit__(self, *_):
+        records.add = self.real
+
+    def add(self, *arguments):
+        self.seen += 1
+        if self.seen in (self.first, self.count):
+            self.times[self.seen] = processor_time(), time.perf_counter()
+        return self.real(*arguments)
+
+    def of_one(self):
+        """(processor time, wall time) of one submission."""
+        (start, began), (stop, ended) = self.times[self.first], self.times[self.count]
+        return (stop - start) / (self.count - self.first), (ended - began) / (self.count - self.first)
+
+
 def timed(name, class_, folder, **how):
     """Grade the class in one way; returns the marks, and says how long that took."""
     started = time.perf_counter()
-    marked = runs.grade_all(folder / "submitted", LESSON, folder / name, **how)
+    with Meter(len(class_)) as meter:
+        marked = runs.grade_all(folder / "submitted", LESSON, folder / name, runs.How(**how))
     seconds = time.perf_counter() - started
     assert_expected(marked, class_)
-    alone = sum(result["seconds"] for result in marked) / len(marked)
-    print(f"{name:24} {seconds / len(marked):6.2f} s per submission of {len(marked)} ({seconds:.0f} s with gradebook "
-          f"and reports; {alone:.2f} s in the grading of one)", flush=True)
+    processor, wall = meter.of_one()
+    print(f"{name:24} {seconds / len(marked):6.2f} s per submission of {len(marked)} ({seconds:.0f} s with the start, "
+          f"gradebook and reports); once started {wall:.2f} s, {processor:.2f} s of processor time", flush=True)
     return [{key: result[key] for key in ("student", "questions", "written", "flags")} for result in marked]
 
 
 def same_secret(folder, name):
-    (folder / name).mkdir()
+    (folder / name).mkdir(exist_ok=True)
     shutil.copy(folder / "one worker" / "run.json", folder / name)
 
 
@@ -94,6 +140,42 @@ def on_dask(class_, folder, name):
         marked = timed(name, class_, folder, scheduler=cluster.scheduler_address)
         assert not killer.is_alive(), "no worker was killed"
     return marked
+
+
+def simulate(folder, count, workers=4):
+    """A class of `count` on Dask, by a stand-in for the grader, a worker killed for each twentieth of the class."""
+    from distributed import LocalCluster
+    for number in range(count):
+        place = folder / "in" / f"s{number:04}"
+        place.mkdir(parents=True)
+        answers = {f"{LESSON}.{n}": "right" if (number + n) % 3 else "wrong" for n in (1, 2, 3)}
+        (place / f"{ASSIGNMENT}.ipynb").write_text(json.dumps({"answers": answers, "student": number}))
+    killed, done = [], threading.Event()
+    with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
+        arguments = cluster, folder / "out", count, killed, done
+        killer = threading.Thread(target=kill_again_and_again, args=arguments, daemon=True)
+        killer.start()
+        how = runs.How(scheduler=cluster.scheduler_address, grade=graders.instantly, test=False)
+        started = time.perf_counter()
+        marked = runs.grade_all(folder / "in", LESSON, folder / "out", how)
+        seconds = time.perf_counter() - started
+        done.set(), killer.join()
+    assert len(marked) == count and killed
+    for number, result in enumerate(marked):
+        expected = [5 if (number + n) % 3 else 2.5 for n in (1, 2)]
+        assert [question["earned"] for question in result["questions"][:2]] == expected and not result["flags"], result
+    print(f"{count} simulated on Dask: {seconds:.0f} s, {len(killed)} workers killed, no mark lost, none another one")
+
+
+def kill_again_and_again(cluster, results, count, killed, done):
+    random.seed(0)
+    while not done.wait(0.1):
+        graded = len(list(results.glob("marks/*.json")))
+        if count * 0.95 > graded > (len(killed) + 1) * count / 20:
+            pid = random.choice(list(cluster.workers.values())).pid
+            if pid and pid not in killed:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
 
 
 def kill_half_way(pid, results, count):
@@ -128,7 +210,11 @@ def main():
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--autograde", type=int, default=3, help="how many of them nbgrader grades; 0 for none")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--simulate", type=int, metavar="COUNT", help="nothing but the simulated class of this size")
     options = parser.parse_args()
+    if options.simulate:
+        with tempfile.TemporaryDirectory() as folder:
+            return simulate(Path(folder), options.simulate)
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         class_ = hand_in(folder / "submitted", options.count, options.seed)

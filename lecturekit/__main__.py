@@ -4,16 +4,21 @@ import argparse
 import sys
 from pathlib import Path
 
-LECTURERS = {"nbgrader", "distributed"}   # packages of the extra `teach`
+LECTURERS = {"copydetect", "nbgrader", "distributed"}   # packages of the extra `teach`
+STOPPED = 130   # as a shell says of a program that Ctrl-C ended
 
 
 def main(arguments=None):
-    """Run a command; returns the exit status: 1 if something must be done, 2 if it could not be carried out."""
+    """Run a command; returns the exit status: 1 if something must be done, 2 if it could not be carried out, 130 if it
+    was stopped."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Stopped. What is done is kept: the same command goes on from there.", file=sys.stderr)
+        return STOPPED
     except ModuleNotFoundError as error:
         if error.name.split(".")[0] not in LECTURERS:
             raise
@@ -41,16 +46,28 @@ def _parser():
 
 
 def _add_grade(commands):
-    command = commands.add_parser("grade", help="grade a folder of submissions")
-    command.add_argument("submissions", type=Path, metavar="DIR", help="submissions as nbgrader lays them out")
-    command.add_argument("--lesson", required=True, metavar="LESSON", help="a number such as 03")
+    command = commands.add_parser("grade", help="grade the submissions of a class")
+    command.add_argument("submissions", type=Path, nargs="?", metavar="DIR",
+                         help="the download of a class, a folder or a zip, as nbgrader, Moodle or Canvas makes it")
+    command.add_argument("--lesson", metavar="LESSON", help="a number such as 03")
     command.add_argument("--to", default=Path("build", "grades"), type=Path, metavar="RESULTS",
                          help="default: %(default)s")
+    for name, metavar, text in OPTIONS:
+        command.add_argument(name, metavar=metavar, help=text)
+    command.add_argument("--keep", choices=("last", "best"), default="last", help="what counts of several hand-ins")
     command.add_argument("--workers", default=1, type=int, metavar="N", help="processes on this machine; default: 1")
-    command.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, to grade on its cluster instead")
+    command.add_argument("--self-test", action="store_true",
+                         help="grade nothing but the lesson's own solution and its blank copy")
     command.add_argument("--without-sandbox", action="store_true",
                          help="run the submitted programs with all your own rights, where bubblewrap is missing")
     command.set_defaults(run=_grade)
+
+
+OPTIONS = (("--roster", "CSV", "who is in the class: id, name, e-mail, section, or what Moodle or Canvas exports"),
+           ("--deadline", "TIME", 'such as "2026-05-04 23:59"'),
+           ("--late", "RULE", 'what being late costs, such as "10%% a day, at most 3"'),
+           ("--column", "NAME", "what the assignment is called in Canvas; default: the lesson's title"),
+           ("--scheduler", "ADDRESS", "a Dask scheduler, to grade on its cluster instead"))
 
 
 # Each command imports what it needs: nbgrader alone takes three seconds.
@@ -80,11 +97,28 @@ def _execute(options):
 
 
 def _grade(options):
+    from lecturekit.course.grading import roster, runs, times
+    people = roster.read(options.roster) if options.roster else roster.Roster()
+    how = runs.How(options.workers, options.scheduler, options.without_sandbox, roster=people, keep=options.keep,
+                   rule=times.rule(options.deadline, options.late), column=options.column)
+    if options.self_test:
+        return _self_test(options, how)
+    if not (options.submissions and options.lesson):
+        raise ValueError("grade: got no submissions or no lesson. It takes DIR --lesson LESSON, or --self-test.")
+    students = runs.grade_all(options.submissions, options.lesson, options.to, how)
+    missing = [student["name"] for student in students if not student["sha256"]]
+    print(f"{len(students) - len(missing)} of {len(students)} handed in"
+          + (f"; missing: {', '.join(missing)}" if missing else ""))
+    return _report([options.to / "class.html"])
+
+
+def _self_test(options, how):
     from lecturekit.course import lessons
-    from lecturekit.course.grading.runs import grade_all
-    grade_all(options.submissions, lessons.numbered(options.lesson), options.to, workers=options.workers,
-              scheduler=options.scheduler, unsafe=options.without_sandbox)
-    return _report([options.to])
+    from lecturekit.course.grading import runs
+    for lesson in [options.lesson] if options.lesson else lessons.chosen():
+        runs.test(lesson, how)
+        print(f"lesson {lessons.numbered(lesson)}: full marks for its solution, none for its blank copy", flush=True)
+    return 0
 
 
 def _report(paths):

@@ -5,15 +5,17 @@ import hashlib
 import json
 import re
 import shutil
+from datetime import datetime, timezone
 
 import graders
 import nbformat
 import pytest
 
 from lecturekit.course import lessons
-from lecturekit.course.grading import gradebook, overview, reports
+from lecturekit.course.grading import exports, gradebook, overview, reports, roster
 from lecturekit.course.student import student_copy
 
+NAMES = {"s001": "Ana Díaz", "s003": "<b>Zoë</b> & Co"}
 LESSON, ASSIGNMENT = "03", "03_occlusion"
 EVIL = "<script>alert(1)</script>\x1b[31m<img src=x onerror=alert(2)> [look](javascript:alert(3))"
 ANSWERS = {
@@ -35,7 +37,16 @@ def marked(tmp_path_factory):
         results.append(graders.instantly(path, LESSON, 5 * 7, student))
     missing = [{**q, "earned": 0, "state": "missing", "cases": [], "hint": "", "answer_sha256": ""}
                for q in results[0]["questions"]]
-    return [*results, {**results[0], "student": "s005", "sha256": "", "questions": missing, "written": []}]
+    results.append({**results[0], "student": "s005", "sha256": "", "questions": missing, "written": []})
+    return [result | about(result["student"]) for result in results]
+
+
+def about(student, **more):
+    """What counting says of a student beside the marks."""
+    person = roster.Person(student, NAMES.get(student, student), f"{student}@example.org", "A")
+    return {"name": person.name, "email": person.email, "section": "A", "person": person, "lms": "", "number": "",
+            "place": f"{student}/", "file": "x.ipynb", "received": None, "late": "", "percent": 0.0, "hand_ins": [],
+            "changed": []} | more
 
 
 def sources():
@@ -60,9 +71,16 @@ def course(tmp_path_factory, marked):
     return folder
 
 
+ALIKE = {"usual": 0.3, "count": 50, "pairs": [{"students": ("s002", "s003"), "share": 0.9, "questions": {"03.1": 0.9},
+                                               "sources": {"03.1": (EVIL, "def spans(): pass")}}]}
+
+
 def report(folder, marked):
-    reports.write_all(folder, LESSON, marked, gradebook.points(folder, LESSON), gradebook.comments(folder, LESSON),
-                      {EVIL: "not a student's name"})
+    columns, _ = reports.cells(LESSON)
+    rows = overview.rows(marked, columns, gradebook.points(folder, LESSON))
+    comments = gradebook.comments(folder, LESSON)
+    reports.write_all(folder, LESSON, marked, rows, comments, {EVIL: "a file of nobody"}, ALIKE)
+    exports.write_all(folder, LESSON, rows, roster.Roster(), "Occlusion")
 
 
 def grades(folder, student):
@@ -155,7 +173,7 @@ def test_marks_given_by_hand_reach_nbgraders_export_and_our_reports(own_course, 
     with open(tmp_path / "nbgrader.csv", newline="") as file:
         exported = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
     assert exported == {student: float(row["total"]) for student, row in table(own_course).items()}
-    assert table(own_course)["s001"]["03.4"] == "4.0"
+    assert table(own_course)["s001"]["03.4"] == "4"
     assert exported["s001"] == sum(q["earned"] for q in marked[0]["questions"]) + 4
     assert "Well seen." in page(own_course, "s001") and "still to be marked" not in page(own_course, "s001")
 
@@ -171,21 +189,15 @@ def test_an_answer_in_words_links_nowhere(text):
     assert "<em>seen</em>" in markdown2html(gradebook.harmless("*seen*"))
 
 
-# grades.csv
-
-def test_the_csv_holds_every_student_with_points_total_and_maximum(course, marked):
-    rows = table(course)
-    assert list(rows) == ["s001", "s002", "s003", "s004", "s005"]
-    assert rows["s002"] == {"id": "s002", "03.1": "2.5", "03.2": "5.0", "03.3": "0.0", "03.4": "", "total": "7.5",
-                            "max": "20"}
-    assert rows["s005"]["total"] == "0" and rows["s005"]["03.4"] == "0"
-
-
-@pytest.mark.parametrize("start", "=+-@\t\r")
-def test_no_field_of_the_csv_is_a_formula(start):
-    row = {"student": f"{start}cmd|' /C calc'!A0", "points": {"03.1": 1}, "total": 1, "max": 5}
-    text = reports.as_csv([row], {"03.1": 5})
-    assert list(csv.reader(text.splitlines(keepends=True)))[1][0].startswith("'")
+def test_names_deadline_and_what_being_late_costs_are_in_the_gradebook(own_course, marked):
+    late = marked[0] | {"percent": 20.0, "received": "2026-05-06T10:00:00+02:00"}
+    due = datetime(2026, 5, 4, tzinfo=timezone.utc)
+    gradebook.enter(own_course, LESSON, student_copy(LESSON), [late], sources(), due)
+    with gradebook.opened(own_course) as book:
+        student, submission = book.find_student("s001"), book.find_submission(ASSIGNMENT, "s001")
+        assert (student.first_name, student.last_name, student.email) == ("Ana", "Díaz", "s001@example.org")
+        assert submission.late_submission_penalty == submission.score * 0.2 > 0
+        assert submission.total_seconds_late == (2 * 24 + 8) * 3600
 
 
 # pages
@@ -211,6 +223,32 @@ def test_pages_forbid_scripts_and_load_nothing(course):
 def test_a_feedback_page_speaks_of_no_other_student_and_of_no_flag(course):
     html = page(course, "s003")
     assert not any(other in html for other in ("s001", "s002", "s004")) and "flag" not in html
+
+
+def test_the_teachers_page_says_whom_to_look_at_and_links_to_them(course):
+    html = (course / "class.html").read_text()
+    assert "1 handed nothing in" in html and "waits for a mark" in html and "Written alike" in html
+    assert "Ana Díaz</a>" in html and f'href="feedback/s001/{ASSIGNMENT}/{ASSIGNMENT}.html"' in html
+    assert "&lt;b&gt;Zoë&lt;/b&gt; &amp; Co" in html
+
+
+def test_similar_answers_stand_side_by_side(course):
+    html = (course / "similarity.html").read_text()
+    assert "&lt;script&gt;alert(1)" in html and "def spans(): pass" in html
+    assert "90 %" in html and "no mark depends" in html
+
+
+def test_a_late_hand_in_is_told_to_its_student(tmp_path, course, marked):
+    hand_ins = [{"received": "2026-05-04T10:00:00", "seen": "", "points": 3, "late": "", "counts": False},
+                {"received": "2026-05-06T10:00:00", "seen": "", "points": 3, "late": "x", "counts": True}]
+    late = marked[0] | about("s001", late="2 days late, 20 % off", percent=20.0, received="2026-05-06T10:00:00",
+                             hand_ins=hand_ins)
+    columns, _ = reports.cells(LESSON)
+    (row,) = overview.rows([late], columns, gradebook.points(course, LESSON))
+    assert row["total"] == round(0.8 * sum(filter(None, row["points"].values())), 2)
+    reports.write_all(tmp_path, LESSON, [late], [row], {}, {}, {"usual": None, "pairs": [], "count": 0})
+    assert "Handed in 2 days late, 20 % off." in page(tmp_path, "s001")
+    assert "that of 2026-05-06 10:00" in page(tmp_path, "s001")
 
 
 @pytest.mark.parametrize("text, seen", [("a\x1b[1;31mb\x1b[0m", "ab"), ("\x1b]0;title\x07x", "x"),
@@ -272,5 +310,5 @@ def test_same_files_and_flags_are_grouped():
 
 
 def test_a_class_of_nobody_has_reports_too(tmp_path):
-    reports.write_all(tmp_path, LESSON, [], {}, {}, {})
-    assert "of 0 handed in" in (tmp_path / "class.html").read_text() and table(tmp_path) == {}
+    reports.write_all(tmp_path, LESSON, [], [], {}, {}, {"usual": None, "pairs": [], "count": 0})
+    assert "of 0 handed in" in (tmp_path / "class.html").read_text()

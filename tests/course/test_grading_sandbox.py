@@ -6,15 +6,17 @@ import socket
 import subprocess
 import textwrap
 import time
+from contextlib import closing
 
 import psutil
 import pytest
 import torch
 
 from lecturekit.course import questions
-from lecturekit.course.grading import copies, plain, sandbox
+from lecturekit.course.grading import copies, plain, sandbox, seccomp, view, watch
 
 ASKED = questions.question("03.1")
+FEW = ["IPython", "torch"]
 LIMITS = sandbox.Limits(wall=60, memory=1 << 30)   # the clock of a busy machine; tests of time have their own
 
 
@@ -29,10 +31,12 @@ def box():
 @pytest.fixture(scope="module", params=[True, False], ids=["fork server", "plain process"])
 def inside(request, box):
     """`inside(body)` is what a student's function with that body returns, run in the sandbox."""
-    chosen = box if request.param else sandbox.Sandbox(fork_server=False)
-    yield lambda body, limits=LIMITS: run(chosen, body, limits)
-    if chosen is not box:
-        chosen.close()
+    if request.param:
+        yield lambda body, limits=LIMITS: run(box, body, limits)
+        return
+    with closing(sandbox.Sandbox(fork_server=False)) as chosen, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "modules", lambda: FEW)   # each process loads them anew
+        yield lambda body, limits=LIMITS: run(chosen, body, limits)
 
 
 def run(box, body, limits=LIMITS, asked=ASKED):
@@ -144,6 +148,112 @@ def test_memory(inside):
             return len(held)
     """)
     assert 1 <= held <= 12
+
+
+FORKS = """
+    import os, time
+    for _ in range(3):
+        if os.fork() == 0:
+            held = bytearray(400 << 20)
+            held[::4096] = bytes(len(held[::4096]))
+            time.sleep(60)
+            os._exit(0)
+    time.sleep(60)
+"""
+
+
+def test_the_memory_of_all_processes_together_is_limited(inside):
+    reply = inside(FORKS, sandbox.Limits(wall=60, memory=600 << 20))
+    assert reply["ended"] == "memory" and reply["seconds"] < 60
+
+
+def test_pages_that_forks_share_count_once(inside):
+    assert inside("""
+        import os, time
+        held = bytearray(300 << 20)
+        held[::4096] = bytes(len(held[::4096]))
+        for _ in range(6):
+            if os.fork() == 0:
+                time.sleep(2)
+                os._exit(0)
+        time.sleep(1)
+        return len(held)
+    """, sandbox.Limits(wall=60, memory=900 << 20)) == 300 << 20
+
+
+def test_memory_is_read_from_the_whole_family():
+    program = "import os, time; os.fork(); held = bytearray(50 << 20); held[::4096] = bytes(12800); time.sleep(60)"
+    with subprocess.Popen([sandbox.sys.executable, "-S", "-c", program]) as process:
+        memory = watch.Memory(process.pid)
+        while not memory.beyond(90 << 20):
+            assert process.poll() is None
+        assert len(watch.family(process.pid)) == 2
+        for pid in reversed(watch.family(process.pid)):
+            os.kill(int(pid), 9)
+
+
+@pytest.fixture
+def filtered():
+    if not seccomp.program():
+        pytest.skip("libseccomp is not installed")
+
+
+CALLS = """
+    import ctypes, os, socket
+    libc = ctypes.CDLL(None, use_errno=True)
+    def call(name, *arguments):
+        result = getattr(libc, name)(*arguments)
+        return ctypes.get_errno() if result == -1 else 0
+    found = {"memfd": call("memfd_create", b"x", 0), "shm": call("shmget", 0, 1 << 20, 0o1600),
+             "ptrace": call("ptrace", 0),
+             "key": call("syscall", NUMBER, b"user", b"x", b"y", 1, ctypes.c_int(-3))}
+    for name, family in (("vsock", 40), ("packet", 17), ("crypto", 38)):
+        found[name] = call("socket", family, 3, 0)
+    socket.socket(socket.AF_UNIX).close()
+    return found
+"""
+
+
+def test_calls_that_no_answer_needs_are_denied(inside, filtered):
+    number = {"x86_64": 248, "aarch64": 217}[os.uname().machine]   # add_key
+    assert set(inside(CALLS.replace("NUMBER", str(number))).values()) == {1}   # EPERM
+
+
+def test_each_answer_has_a_keyring_of_its_own(box, monkeypatch):
+    """Where there is no filter: what one answer puts into its keyring the next does not find."""
+    monkeypatch.setattr(seccomp, "program", lambda: b"")
+    monkeypatch.setattr(sandbox, "modules", lambda: FEW)
+    numbers = {"x86_64": (248, 250), "aarch64": (217, 219)}[os.uname().machine]
+    unfiltered = sandbox.Sandbox()
+    body = f"""
+        import ctypes
+        libc, (add, control) = ctypes.CDLL(None), {numbers}
+        found = libc.syscall(control, 10, ctypes.c_int(-3), b"user", b"lecturekit", 0)   # search the session keyring
+        added = libc.syscall(add, b"user", b"lecturekit", b"answer", 6, ctypes.c_int(-3))
+        return found > 0, added > 0
+    """
+    assert [run(unfiltered, body) for _ in range(2)] == [(False, True)] * 2
+    unfiltered.close()
+
+
+def test_no_fork_finds_the_answer_before_it_in_memory(box):
+    """Neither in the fork server nor in the room: whatever is mapped is searched for what an earlier answer held."""
+    run(box, "mark = 'the-answer-of-another-student'\nreturn 1")
+    assert run(box, """
+        mark = "-".join(["the", "answer", "of", "another", "student"]).encode()
+        found = 0
+        with open("/proc/self/mem", "rb", buffering=0) as memory:
+            for line in open("/proc/self/maps"):
+                span, rights = line.split()[:2]
+                start, stop = (int(end, 16) for end in span.split("-"))
+                if "rw" in rights and stop < 1 << 48:
+                    memory.seek(start)
+                    try:
+                        found += memory.read(stop - start).count(mark)
+                    except OSError:
+                        pass
+        return found <= 1   # the one that was just put together
+    """, LIMITS)
 
 
 def test_shared_memory(box):
@@ -312,27 +422,54 @@ def test_answers_are_the_same_with_and_without_a_fork_server(inside):
     assert answer[3] == {"a": (1,)} and abs(float(answer[4][0]) - 0.4963) < 1e-3 and abs(answer[5] - 0.8444) < 1e-3
 
 
+@pytest.fixture(params=["odd place", "ünï cödé/a b"])
+def elsewhere(request, tmp_path, monkeypatch):
+    """A folder below the temporary one, with a module in it, that counts as one of the installed packages."""
+    folder = tmp_path / request.param
+    folder.mkdir(parents=True)
+    (folder / "imported_late.py").write_text("VALUE = 3")
+    known = view.packages()
+    monkeypatch.setattr(view, "packages", lambda: {**known, str(folder): None})
+
+
+@pytest.mark.parametrize("fork_server", [True, False])
+def test_packages_in_any_folder_can_be_imported_late(box, elsewhere, fork_server, monkeypatch):
+    """A virtual environment below /tmp: the sandbox's own empty /tmp must not stand before it."""
+    monkeypatch.setattr(sandbox, "modules", lambda: FEW)
+    with closing(sandbox.Sandbox(fork_server)) as own:
+        assert run(own, "import imported_late, os\nreturn imported_late.VALUE, os.listdir('/tmp')") == (3, [])
+        assert own.fork_server == fork_server
+
+
+def test_no_path_of_the_machine_is_told(inside):
+    told = inside("import os, sys, torch\n"
+                  "return [torch.__file__, os.__file__, sys.executable, *sys.path, *os.environ.values()]")
+    home = str(copies.PACKAGE.parent)
+    assert not any(home in path or "/.venv" in path for path in told)
+    roots = ("/python", "/environment", "/usr", "/course", "/grader", "/tmp", "/elsewhere")
+    assert all(path.startswith(roots) for path in told if path.startswith("/"))
+
+
 def test_an_installed_package_with_its_references_is_hidden(box, tmp_path, monkeypatch):
     package = tmp_path / "site-packages" / "lecturekit"
     package.mkdir(parents=True)
     (package / "attribution.py").write_text("reference")
-    known = sandbox.sysconfig.get_path
-    monkeypatch.setattr(sandbox.sysconfig, "get_path", lambda name: str(package.parent) if name in (
-        "purelib", "platlib") else known(name))
-    look = f"import os; print(os.listdir({str(package)!r}), os.access({str(package)!r}, os.W_OK))"
-    told = subprocess.run([*sandbox.plain_bwrap(), "--", sandbox.python(), "-I", "-S", "-c", look], capture_output=True,
-                          text=True)
+    monkeypatch.setattr(view, "packages", lambda: [str(package.parent)])
+    seen = view.inside(package)
+    look = f"import os; print(os.listdir({seen!r}), os.access({seen!r}, os.W_OK))"
+    told = subprocess.run([*view.plain(1 << 20), "-I", "-S", "-c", look], capture_output=True, text=True)
     assert told.stdout == "[] False\n", told.stderr
 
 
-def test_trusted_submissions_run_without_the_sandbox(tmp_path):
+def test_trusted_submissions_run_without_the_sandbox(monkeypatch):
+    monkeypatch.setattr(sandbox, "modules", lambda: FEW)
     box = sandbox.Sandbox(trusted=True)
     assert run(box, "import os\nreturn os.getpid() > 10 and os.path.exists('/usr/bin'), arguments") == (True, (1, 2, 3))
     box.close()
 
 
 def test_a_sandbox_that_cannot_start_is_our_own_error(monkeypatch):
-    monkeypatch.setattr(sandbox, "plain_bwrap", lambda *arguments: ["/bin/false"])
+    monkeypatch.setattr(view, "plain", lambda *arguments: ["/bin/false"])
     box = sandbox.Sandbox(fork_server=False)
     with pytest.raises(RuntimeError, match="could not start"):
         run(box, "return 1")

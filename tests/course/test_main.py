@@ -2,12 +2,11 @@
 
 import subprocess
 import sys
-import types
 
 import pytest
 
 from lecturekit import __main__ as commands
-from lecturekit.course import grading
+from lecturekit.course.grading import runs
 
 
 def test_makes_the_student_copies_that_were_asked_for(tmp_path, capsys):
@@ -24,15 +23,42 @@ def test_an_unknown_lesson_is_refused_in_one_line(command, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_grade_hands_its_options_on(monkeypatch, tmp_path):
-    asked = []
-    runs = types.SimpleNamespace(grade_all=lambda *values, **named: asked.append((values, named)))
-    monkeypatch.setitem(sys.modules, "lecturekit.course.grading.runs", runs)
-    monkeypatch.setattr(grading, "runs", runs, raising=False)
-    assert commands.main(["grade", str(tmp_path), "--lesson", "3", "--to", "out", "--workers", "2"]) == 0
-    (folder, lesson, results), named = asked[0]
-    assert (str(folder), lesson, str(results)) == (str(tmp_path), "03", "out")
-    assert named == {"workers": 2, "scheduler": None, "unsafe": False}
+@pytest.fixture
+def asked(monkeypatch):
+    """What the grade command asks of the grader, which grades nothing."""
+    calls = []
+    monkeypatch.setattr(runs, "grade_all", lambda *values: calls.append(values) or [])
+    monkeypatch.setattr(runs, "test", lambda *values: calls.append(values))
+    return calls
+
+
+def test_grade_hands_its_options_on(asked, tmp_path):
+    (tmp_path / "roster.csv").write_text("id,name\n1,Ana\n")
+    assert commands.main(["grade", str(tmp_path), "--lesson", "3", "--to", "out", "--workers", "2", "--keep", "best",
+                          "--roster", str(tmp_path / "roster.csv"), "--deadline", "2026-05-04 23:59", "--late",
+                          "10% a day, at most 3", "--column", "Week 3"]) == 0
+    ((folder, lesson, results, how),) = asked
+    assert (str(folder), lesson, str(results)) == (str(tmp_path), "3", "out")
+    assert (how.workers, how.keep, how.column, how.unsafe, how.scheduler) == (2, "best", "Week 3", False, None)
+    assert how.roster.people[0].name == "Ana" and (how.rule.percent, how.rule.most) == (10, 3)
+
+
+def test_the_self_test_alone_needs_no_submissions(asked, capsys):
+    assert commands.main(["grade", "--self-test", "--lesson", "3"]) == 0 and [values[0] for values in asked] == ["3"]
+    assert "lesson 03: full marks" in capsys.readouterr().out
+    assert commands.main(["grade", "--self-test"]) == 0 and len(asked) == 11
+
+
+@pytest.mark.parametrize("arguments, why", [
+    ([], "grade: got no submissions"),
+    (["DIR", "--lesson", "3", "--late", "some"], "late: got 'some' without a deadline"),
+    (["DIR", "--lesson", "3", "--roster", "none.csv"], "none.csv"),
+    (["DIR", "--lesson", "3", "--workers", "0"], "workers: got 0"),
+    (["DIR", "--lesson", "3", "--deadline", "soon"], "deadline: got 'soon'")])
+def test_grade_refuses_in_one_line(arguments, why, capsys):
+    assert commands.main(["grade", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert why in told and len(told.splitlines()) == 1
 
 
 def test_a_missing_package_of_the_lecturers_is_named(monkeypatch, capsys):

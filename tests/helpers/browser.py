@@ -63,7 +63,7 @@ def picture(image):
 def jupyterlab(folder):
     """A running JupyterLab on folder/work, with settings of its own: (its address, its token)."""
     port, token = _free_port(), secrets.token_hex(16)
-    (folder / "work").mkdir()
+    (folder / "work").mkdir(exist_ok=True)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser",
                "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
     with open(folder / "lab.log", "w") as log:

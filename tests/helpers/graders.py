@@ -63,3 +63,44 @@ def broken(path, lesson, secret, student=""):
     if student == "s002":
         raise OSError("no space left")
     return instantly(path, lesson, secret, student)
+
+
+def blank(path, lesson, secret, student=""):
+    """No answers, whatever the file holds."""
+    return _of_state("blank", "", path, lesson, student)
+
+
+def missing(path, lesson, secret, student=""):
+    return _of_state("missing", "no cell with this answer was found", path, lesson, student)
+
+
+def _of_state(state, message, path, lesson, student, earned=0):
+    changes = {"state": state, "message": message, "earned": earned}
+    asked = [_question(f"{lesson}.{number}", "") | changes for number in (1, 2, 3)]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"student": student, "lesson": lesson, "sha256": digest, "seconds": 0.1, "questions": asked, "written": [],
+            "flags": []}
+
+
+def generous(path, lesson, secret, student=""):
+    """As if a check had been too strict: the first two questions are right."""
+    result = slowly(path, lesson, secret, student)
+    result["questions"][:2] = [_question(f"{lesson}.{number}", "right") for number in (1, 2)]
+    return result
+
+
+def always_right(path, lesson, secret, student=""):
+    return _of_state("answered", "", path, lesson, student, earned=5)
+
+
+def without_a_module(path, lesson, secret, student=""):
+    """A sandbox in which something is missing: the second question of what is not blank fails."""
+    stub = b"BEGIN SOLUTION" not in path.read_bytes()
+    result = _of_state("blank" if stub else "answered", "", path, lesson, student, earned=0 if stub else 5)
+    if not stub:
+        result["questions"][1] |= {"earned": 0, "state": "failed", "message": "ModuleNotFoundError: No module 'x'"}
+    return result
+
+
+def never(path, lesson, secret, student=""):
+    raise OSError("no space left")

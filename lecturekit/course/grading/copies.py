@@ -17,7 +17,7 @@ def make(asked, folder):
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         copy = Path(temporary) / "copy" / "lecturekit"
         copy.mkdir(parents=True)
-        for path in _modules():
+        for path in modules():
             name, target = path.relative_to(PACKAGE), copy / path.relative_to(PACKAGE)
             target.parent.mkdir(exist_ok=True)
             target.write_text(without_answers(path.read_text(), ".".join(name.with_suffix("").parts), asked))
@@ -27,7 +27,7 @@ def make(asked, folder):
             shutil.move(copy.parent, folder)
 
 
-def _modules():
+def modules():
     """The package's source files but for those of the course."""
     own = [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] != "course"]
     return sorted(set(own) - {PACKAGE / "__main__.py"})

@@ -9,24 +9,28 @@ import os
 import sys
 import warnings
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 
 import nbformat
 
 from lecturekit.course import lessons
+from lecturekit.course.grading import formgrader
 
 
 @contextmanager
 def opened(course):
     """nbgrader's Gradebook. A new one runs the program alembic, which lies beside this Python."""
     from nbgrader.api import Gradebook
-    from sqlalchemy.exc import SAWarning
+    from sqlalchemy.exc import DatabaseError, SAWarning
     Path(course).mkdir(parents=True, exist_ok=True)
     before = os.environ.get("PATH", os.defpath)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
     try:
         with warnings.catch_warnings(action="ignore", category=SAWarning), Gradebook(url(course)) as book:
             yield book   # the warnings are nbgrader's own affair
+    except DatabaseError as error:   # a full disk, a file that may not be written
+        raise OSError(f"{Path(course) / 'gradebook.db'}: {error.orig}") from error
     finally:
         os.environ["PATH"] = before
 
@@ -35,18 +39,21 @@ def url(course):
     return f"sqlite:///{Path(course).resolve() / 'gradebook.db'}"
 
 
-def enter(course, lesson, released, marked, answers):
-    """Enter the results `marked` of a lesson, of which `released` is the students' copy; running again updates.
+def enter(course, lesson, released, marked, answers, deadline=None):
+    """Enter the results `marked` (of counting) of a lesson, of which `released` is the students' copy; running again
+    updates.
 
     `answers` is {student: {grade id: source}}. A student without a submission is entered as a student alone.
     """
     assignment = lessons.path(lesson).stem
+    formgrader.write_config(course)
     with opened(course) as book:
-        book.update_or_create_assignment(assignment)
+        book.update_or_create_assignment(assignment, duedate=_utc(deadline))
     _save_cells(course, assignment, copy.deepcopy(released))
     with opened(course) as book:
         for result in marked:
-            book.update_or_create_student(result["student"])
+            first, _, last = result["name"].rpartition(" ")
+            book.update_or_create_student(result["student"], first_name=first, last_name=last, email=result["email"])
             if result["sha256"]:
                 own = answered(released, answers.get(result["student"], {}))
                 changed = _place(course, assignment, result["student"], own)
@@ -107,8 +114,8 @@ def _place(course, assignment, student, notebook):
 
 
 def _enter_one(book, assignment, result, changed):
-    student = result["student"]
-    book.update_or_create_submission(assignment, student)
+    student, received = result["student"], result["received"] and datetime.fromisoformat(result["received"])
+    book.update_or_create_submission(assignment, student, timestamp=_utc(received))
     submitted = book.find_submission_notebook(assignment, assignment, student)
     grades = {lessons.identifier(grade.name): grade for grade in submitted.grades}
     comments = {lessons.identifier(comment.name): comment for comment in submitted.comments}
@@ -119,6 +126,13 @@ def _enter_one(book, assignment, result, changed):
         _score(grades[written["id"]], None if written["text"] else 0, changed)
         comments[written["id"]].auto_comment = None if written["text"] else "No response."
     book.db.commit()
+    submitted.late_submission_penalty = submitted.score * result["percent"] / 100
+    book.db.commit()
+
+
+def _utc(when):
+    """A time as nbgrader keeps it, without its zone."""
+    return when and when.astimezone(timezone.utc).replace(tzinfo=None)
 
 
 def _score(grade, earned, changed):

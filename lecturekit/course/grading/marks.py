@@ -11,7 +11,8 @@ from lecturekit.course.questions import difference, question, questions
 
 SEEDS = 3
 LONGEST = 300        # characters of a message
-KILLED = {"time": "stopped after {wall:g} s", "answer": "the answer is larger than it may be"}
+KILLED = {"time": "stopped after {wall:g} s", "memory": "it held more memory than it may",
+          "answer": "the answer is larger than it may be"}
 
 
 def grade(path, lesson, secret, student="", limits=sandbox.Limits(), i_trust_these_submissions=False):

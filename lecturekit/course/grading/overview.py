@@ -7,17 +7,23 @@ FULL, PARTLY, NONE = "full marks", "some points", "no points"
 OUTCOMES = (FULL, PARTLY, NONE, "blank", "missing", "failed", "killed", "refused")
 
 
+PERSON = ("student", "name", "email", "section", "person", "lms", "number", "place", "received", "late", "percent",
+          "changed")
+
+
 def rows(marked, columns, points):
-    """A row for each result: points by question from the gradebook, None where they wait for the teacher; their sum."""
+    """A row for each result (of counting): points by question from the gradebook, None where they wait for the teacher,
+    and their sum, less what being late costs."""
     return [_row(result, columns, points.get(result["student"], {})) for result in marked]
 
 
 def _row(result, columns, own):
     handed_in = bool(result["sha256"])
     scores = {column: own.get(column, own.get(f"{column}-check", 0)) if handed_in else 0 for column in columns}
-    return {"student": result["student"], "handed_in": handed_in, "points": scores, "flags": result["flags"],
-            "total": sum(filter(None, scores.values())), "max": sum(columns.values()),
-            "waiting": [column for column, score in scores.items() if score is None]}
+    return {name: result[name] for name in PERSON} | {
+        "handed_in": handed_in, "points": scores, "flags": result["flags"], "max": sum(columns.values()),
+        "total": round(sum(filter(None, scores.values())) * (1 - result["percent"] / 100), 2),
+        "waiting": [column for column, score in scores.items() if score is None]}
 
 
 def of_class(marked, rows, columns):
@@ -28,7 +34,41 @@ def of_class(marked, rows, columns):
                         "waiting": sum(bool(row["waiting"]) for row in rows),
                         "seconds": mean([result["seconds"] for result in handed_in] or [0])},
             "questions": sorted(difficulty(handed_in), key=lambda question: question["share"]),
-            "flagged": flagged(marked), "alike": alike(handed_in), "files": same_files(handed_in)}
+            "flagged": flagged(marked), "alike": alike(handed_in), "files": same_files(handed_in),
+            "changed": [(result["student"], result["changed"]) for result in marked if result["changed"]],
+            "missing": [row["student"] for row in rows if not row["handed_in"]],
+            "sections": sections(rows), "slow": slow(handed_in), "look": look(marked, rows)}
+
+
+def look(marked, rows):
+    """[(student, reasons)]: whom to look at first, by how much there is to look at."""
+    reasons = {result["student"]: [*result["flags"], *_lost(result)] for result in marked}
+    for row in rows:
+        reasons[row["student"]] += [f"{', '.join(row['waiting'])} waits for a mark"] if row["waiting"] else []
+    found = [(student, own) for student, own in reasons.items() if own]
+    return sorted(found, key=lambda pair: (-sum("waits" not in reason for reason in pair[1]), pair[0]))
+
+
+def _lost(result):
+    """The questions of which nothing came back, though something was written."""
+    return [f"{q['id']}: {q['state']}, {q['message']}" for q in result["questions"]
+            if q["state"] in ("failed", "killed", "refused", "missing") and result["sha256"]]
+
+
+def sections(rows):
+    """[(section, how many handed in, of how many, their median)], where there are several."""
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["section"]].append(row)
+    totals = {name: [row["total"] for row in own if row["handed_in"]] for name, own in groups.items()}
+    return [(name, len(totals[name]), len(own), median(totals[name] or [0])) for name, own in sorted(groups.items())
+            ] if len(groups) > 1 else []
+
+
+def slow(handed_in):
+    """[(student, seconds)] of the five that took longest to grade."""
+    found = sorted(((result["student"], result["seconds"]) for result in handed_in), key=lambda pair: -pair[1])
+    return found[:5]
 
 
 def difficulty(handed_in):

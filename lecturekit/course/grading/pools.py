@@ -17,7 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PRELOADED = ["lecturekit.course.questions"]   # brings torch, which takes seconds to import
+from lecturekit.course.grading import scratch
+
+LONGEST = 60    # bytes of the temporary folder: longer ones leave no room for the name of a socket
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,12 @@ class Processes:
 
     death = BrokenProcessPool
 
-    def __init__(self, workers):
-        self.room = workers
-        self._scratch = tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True)
+    def __init__(self, workers, preload):
+        self.room, self._preload = workers, preload
         self._start()
 
     def _start(self):
-        self._pool = ProcessPoolExecutor(self.room, _context(), _begin_worker, [self._scratch.name])
+        self._pool = ProcessPoolExecutor(self.room, _context(self._preload), _begin_worker, [str(scratch.own())])
 
     def submit(self, *call):
         try:
@@ -59,15 +60,21 @@ class Processes:
 
     def close(self):
         self._pool.shutdown(cancel_futures=True)
-        self._scratch.cleanup()
+
+    def end(self):
+        """Close at once: what is under way is ended."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.kill()
 
 
-def _context():
-    """Processes forked from a server that has imported torch; where there are none, started anew."""
-    method = "forkserver" if sys.platform == "linux" else "spawn"
+def _context(preload):
+    """Processes forked from a server that has imported some modules; where there can be none, started anew."""
+    short = len(os.fsencode(tempfile.gettempdir())) <= LONGEST
+    method = "forkserver" if sys.platform == "linux" and short else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
-        context.set_forkserver_preload(PRELOADED)
+        context.set_forkserver_preload(preload)
     return context
 
 
@@ -99,14 +106,23 @@ class Cluster:
     def close(self):
         self._client.close()
 
+    end = close
+
 
 @contextmanager
-def open_pool(workers=1, scheduler=None):
-    """The pool of a run: `workers` processes, or the Dask cluster whose scheduler has that address."""
-    pool = Cluster(scheduler) if scheduler else Processes(workers)
-    try:
-        yield pool
-    finally:
+def open_pool(workers=1, scheduler=None, preload=()):
+    """The pool of a run: `workers` processes, or the Dask cluster whose scheduler has that address.
+
+    `preload` names modules that take long to import, and are imported once for all workers of this machine.
+    What is temporary lies in a folder that the next run takes away where this one is killed.
+    """
+    with scratch.everything_in_it():
+        pool = Cluster(scheduler) if scheduler else Processes(workers, list(preload))
+        try:
+            yield pool
+        except BaseException:
+            pool.end()
+            raise
         pool.close()
 
 

@@ -1,11 +1,10 @@
-"""Reports of a graded class: grades.csv, a feedback page for each student, class.html for the teacher.
+"""Pages of a graded class: one of feedback for each student; class.html and similarity.html for the teacher.
 
 What a student wrote reaches a page as plain text only: control characters taken out here, HTML escaped by Jinja. The
 pages are static, load nothing, and forbid scripts.
 """
 
 import base64
-import csv
 import io
 import re
 from pathlib import Path
@@ -23,24 +22,26 @@ LONGEST = 4000    # characters of one text on a page
 INK, BAR = "#24323d", "#2a7f86"
 
 
-def write_all(results, lesson, marked, points, comments, refused):
-    """Write the three reports to the folder `results`.
+def write_all(results, lesson, marked, rows, comments, nobodys, alike):
+    """Write the pages to the folder `results`, and where it stands to each row, as "page".
 
-    `marked` are the results of marks.grade, `points` and `comments` what the gradebook holds, {student: {cell: ...}},
-    `refused` is {name of a folder: why it was not graded}.
+    `marked` are the results of counting, `rows` those of overview, `comments` what the gradebook holds, {student:
+    {cell: text}}; `nobodys` is {name of a file: why it was not graded}, `alike` what similarity found.
     """
     columns, title = cells(lesson)
-    rows = overview.rows(marked, columns, points)
     pages, assignment = _environment(), lessons.path(lesson).stem
-    lessons.write(Path(results) / "grades.csv", as_csv(rows, columns))
+
+    def write(name, path, **content):
+        lessons.write(Path(results) / path, pages.get_template(name).render(title=title, columns=columns, **content))
+
     for result, row in zip(marked, rows):
         path = Path("feedback") / result["student"] / assignment / f"{assignment}.html"
         row["page"] = path.as_posix()
-        lessons.write(Path(results) / path, pages.get_template("feedback.html").render(
-            title=title, columns=columns, result=result, row=row, comments=comments.get(result["student"], {})))
-    lessons.write(Path(results) / "class.html", pages.get_template("class.html").render(
-        title=title, columns=columns, rows=rows, refused=refused, figure=distribution(rows, columns),
-        **overview.of_class(marked, rows, columns)))
+        write("feedback.html", path, result=result, row=row, comments=comments.get(result["student"], {}))
+    names = {row["student"]: row["name"] for row in rows}
+    write("class.html", "class.html", rows=rows, nobodys=nobodys, figure=distribution(rows, columns), similar=alike,
+          names=names, pages={row["student"]: row["page"] for row in rows}, **overview.of_class(marked, rows, columns))
+    write("similarity.html", "similarity.html", similar=alike, names=names)
 
 
 def cells(lesson):
@@ -50,22 +51,6 @@ def cells(lesson):
     heading = next(cell.source for cell in notebook.cells if cell.source.startswith("# "))
     return ({lessons.identifier(a["grade_id"]).removesuffix("-check"): a["points"] for a in about if a.get("grade")},
             heading.splitlines()[0].removeprefix("# "))
-
-
-def as_csv(rows, columns):
-    """For Moodle or Canvas: id, points by question (empty where they wait for the teacher), total, maximum."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["id", *columns, "total", "max"])
-    for row in rows:
-        points = ["" if value is None else value for value in row["points"].values()]
-        table.writerow([_inert(row["student"]), *points, row["total"], row["max"]])
-    return text.getvalue()
-
-
-def _inert(field):
-    """A spreadsheet takes a field that begins so for a formula."""
-    return f"'{field}" if field.startswith(("=", "+", "-", "@", "\t", "\r")) else field
 
 
 def distribution(rows, columns):

@@ -1,52 +1,170 @@
 """Grading of a class: each result is kept as it comes, and a run that was cut off goes on where it stopped.
 
-RESULTS/run.json holds the secret seed, RESULTS/marks/STUDENT.json one result each; the gradebook and the reports are
-made from these at the end of every run.
+The gradebook and the reports are made from the kept results (see records) at the end of every run.
 """
 
-import json
-import os
-import secrets
+import errno
+import zlib
 from collections import defaultdict
-from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 
 from tqdm import tqdm
 
 from lecturekit import validate
-from lecturekit.course import lessons, questions
-from lecturekit.course.grading import folders, gradebook, marks, pools, reports, submissions
-from lecturekit.course.grading.sandbox import Limits
+from lecturekit.course import lessons
+from lecturekit.course.grading import (counting, definitions, folders, marks, pools, publish, records, selftest,
+                                       times)
+from lecturekit.course.grading.roster import Roster
+
+KEEP = ("last", "best")
+ABOUT = ("file", "received", "late")              # what a record says of a hand-in that may change without its content
+OUR_OWN = {errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG}   # the results cannot be written: no student's fault
 
 
 class NotGraded(OSError):
     """Grading itself failed for some students: nothing is recorded for these, and the next run tries again."""
 
 
-def grade_all(submissions, lesson, results, workers=1, scheduler=None, unsafe=False, grade=marks.grade,
-              course=None):
-    """Grade FOLDER/STUDENT/ASSIGNMENT/NOTEBOOK.ipynb; returns the results (see marks.grade), by student.
+@dataclass(frozen=True)
+class How:
+    """How a class is graded: by which processes, by which function, what counts of several and of late hand-ins.
 
-    `grade` is the function that grades one file, in a sandbox unless `unsafe`; `course` the folder of nbgrader's
-    gradebook, by default `results`. With `scheduler`, the address of a Dask scheduler, the cluster's workers grade,
-    else `workers` processes. Raises NotGraded, after everything else is done and written.
+    `workers` processes of this machine, or the workers of the Dask `scheduler` at an address; `grade` grades one file,
+    in a sandbox unless `unsafe`; `keep` is "last" or "best"; `test` whether the lesson grades itself first; `column`
+    what the assignment is called in the LMS, by default the lesson's title.
+    """
+
+    workers: int = 1
+    scheduler: str | None = None
+    unsafe: bool = False
+    grade: object = marks.grade
+    roster: Roster = Roster()
+    rule: times.Rule = times.Rule()
+    keep: str = "last"
+    test: bool = True
+    column: str | None = None
+
+    def __post_init__(self):
+        validate.positive("workers", self.workers, whole=True)
+        validate.one_of("keep", self.keep, KEEP)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A kept hand-in of a student that has to be marked; `about` is what its record says beside the result."""
+
+    student: folders.Student
+    about: dict
+
+
+def grade_all(submissions, lesson, results, how=How(), course=None):
+    """Grade the hand-ins of a class to a lesson; returns what counts of each student (see counting), by student.
+
+    `submissions` is a folder or a zip (see layouts), `results` the folder that keeps the marks, `course` that of
+    nbgrader's gradebook, by default `results`. Raises ValueError where nobody handed in, SelfTestFailed, and NotGraded
+    after everything else is done and written.
     """
     lesson = lessons.numbered(lesson)
-    validate.positive("workers", workers, whole=True)
-    task = pools.Task(grade, lesson, _secret(results, lesson), {"i_trust_these_submissions": True} if unsafe else {})
-    found, refused = folders.find(submissions, lessons.path(lesson).stem)
-    marked = {s.student: result for s in found if (result := _kept(results, s, lesson))}
-    failures = {}
-    for submission, result in _outcomes([s for s in found if s.student not in marked], task, workers, scheduler):
-        if isinstance(result, BaseException):
-            failures[submission.student] = result
-        else:
-            marked[submission.student] = _record(results, submission, result)
-    marked = [marked[student] for student in sorted(marked)]
-    _report(results, course or results, lesson, marked, found, refused)
+    found = folders.find(submissions, lesson, how.roster)
+    with records.alone(results):
+        troubles, failures = _mark(found, lesson, results, how)
+        students = counting.students(found, records.of_all(results, lesson), troubles, how, lesson)
+        publish.publish(results, course or results, lesson, students, found.nobodys, how)
     if failures:
-        raise NotGraded(f"{len(failures)} of {len(found)} submissions could not be graded. {_listed(failures)}")
-    return marked
+        raise NotGraded(f"{len(failures)} of {len(found.students)} students could not be graded. {_listed(failures)}")
+    if all(question["state"] == "missing" for student in students for question in student["questions"]):
+        raise ValueError(f"submissions: got {submissions}, where no notebook has an answer to lesson {lesson}.")
+    return students
+
+
+def test(lesson, how=How()):
+    """Grade a lesson's own solution and blank copy; raises SelfTestFailed where this machine does not do it right."""
+    with _pool(how) as pool:
+        _test(pool, _task(lessons.numbered(lesson), 0, how))
+
+
+def _pool(how):
+    return pools.open_pool(how.workers, how.scheduler, [how.grade.__module__])
+
+
+def _task(lesson, secret, how):
+    return pools.Task(how.grade, lesson, secret, {"i_trust_these_submissions": True} if how.unsafe else {})
+
+
+def _test(pool, task):
+    notebooks = selftest.notebooks(task.lesson)
+    done = pools.complete(pool, task, notebooks, lambda name: (name, notebooks[name]))
+    selftest.require(task.lesson, {name: future.exception() or future.result() for name, future in done})
+
+
+def _mark(found, lesson, results, how):
+    """Mark what is not marked yet, or was by another definition of the questions.
+
+    Returns {student: why the file cannot be read} and {student: the error of the grader}.
+    """
+    secret, current = records.secret(results, lesson), definitions.digests(lesson)
+    jobs, troubles, failures = [], {}, {}
+    for student in found.handed_in:
+        try:
+            jobs += _jobs(student, lesson, results, current, how.keep)
+        except (OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:   # of zips, too
+            if isinstance(error, OSError) and error.errno in OUR_OWN:
+                raise
+            troubles[student.id] = f"the file cannot be read ({error or type(error).__name__})"
+    if jobs:
+        with _pool(how) as pool:
+            failures = _graded(pool, _task(lesson, secret, how), jobs, results, current, how.test)
+    return troubles, failures
+
+
+def _graded(pool, task, jobs, results, current, test):
+    """Grade the jobs and record each result as it comes; returns {student: the error of the grader}."""
+    failures = {}
+    if test:
+        _test(pool, task)
+    for job, result in _outcomes(pool, task, jobs, results):
+        if isinstance(result, BaseException):
+            failures[job.student.id] = result
+        else:
+            hand_in = job.about | {"definitions": current, "result": result}
+            records.add(results, job.student, task.lesson, hand_in)
+    return failures
+
+
+def _jobs(student, lesson, results, current, keep):
+    """What of a student has to be marked: of the files found the last, or all; of those kept what is outdated."""
+    known = {one["sha256"]: one for one in records.of(results, student.id, lesson)["hand_ins"]}
+    wanted = {}
+    for hand_in in student.hand_ins[-1:] if keep == "last" else student.hand_ins:
+        about = _taken(results, student, hand_in)
+        wanted[about["sha256"]] = about
+        if (one := known.get(about["sha256"])) and any(one[key] != about[key] for key in ABOUT):
+            records.add(results, student, lesson, one | {key: about[key] for key in ABOUT})
+    older = {digest: one for digest, one in known.items()
+             if digest not in wanted and records.kept(results, student.id, digest).exists()}
+    outdated = [one for digest, one in (older | wanted).items() if known.get(digest, {}).get("definitions") != current]
+    return [Job(student, {key: one[key] for key in (*ABOUT, "sha256", "seen")}) for one in outdated]
+
+
+def _taken(results, student, hand_in):
+    """Keep a hand-in, and what its record says of it. Its size is looked at before any of it is read."""
+    if hand_in.entry.size > records.HUGE or len(content := hand_in.entry.content(records.HUGE)) > records.HUGE:
+        raise ValueError(f"larger than {records.HUGE >> 20} MB")
+    received = hand_in.received and hand_in.received.isoformat(timespec="seconds")
+    return {"sha256": records.keep(results, student, content), "file": hand_in.file, "received": received,
+            "late": hand_in.late, "seen": records.now()}
+
+
+def _outcomes(pool, task, jobs, results):
+    """Yields (job, its result or the error that kept it from being graded), as they come."""
+    done = pools.complete(pool, task, jobs, lambda job: (job.student.id, records.content(results, job)))
+    for job, future in tqdm(done, "grading", len(jobs), disable=None, unit=" hand-ins"):
+        error = future.exception()
+        if isinstance(error, pool.death):
+            killed = counting.nothing(task.lesson, "killed", "Grading ended with an error.")
+            yield job, killed | {"flags": ["killed its grading process twice"]}
+        else:
+            yield job, error or future.result()
 
 
 def _listed(failures):
@@ -55,105 +173,3 @@ def _listed(failures):
     for student, error in failures.items():
         struck[str(error) or repr(error)].append(student)
     return " ".join(f"{error} ({', '.join(sorted(students))})" for error, students in struck.items())
-
-
-def _secret(results, lesson):
-    """The seed of this run's inputs: drawn once, then read, so that a run which goes on gives the same marks."""
-    path = Path(results) / "run.json"
-    run = _read(path) or {"lesson": lesson, "secret": secrets.randbelow(2 ** 62)}
-    if run["lesson"] != lesson:
-        raise ValueError(f"results: got {results}, which holds marks of lesson {run['lesson']}. It takes a folder of "
-                         "its own for each lesson.")
-    if not path.exists():
-        with _for_the_owner_alone():
-            _write(path, run)
-    return run["secret"]
-
-
-def _marks(results, student):
-    return Path(results) / "marks" / f"{student}.json"
-
-
-def _kept(results, submission, lesson):
-    """The result of an earlier run, or None where there is none for this very file."""
-    result = _read(_marks(results, submission.student))
-    same = result and (result["lesson"], result["sha256"]) == (lesson, submission.sha256)
-    return result if same else None
-
-
-def _record(results, submission, result):
-    result = result | {"student": submission.student, "sha256": submission.sha256,
-                       "flags": [*result["flags"], *submission.flags]}
-    _write(_marks(results, submission.student), result)
-    return result
-
-
-def _outcomes(found, task, workers, scheduler):
-    """Yields (submission, its result or the error that kept it from being graded), as they come."""
-    handed_in = [submission for submission in found if submission.path]
-    yield from ((s, nothing(task.lesson, "missing", "Nothing was handed in.")) for s in found if not s.path)
-    if not handed_in:
-        return
-    with pools.open_pool(workers, scheduler) as pool:
-        done = pools.complete(pool, task, handed_in, lambda s: (s.student, s.content(Limits.submission)))
-        for submission, future in tqdm(done, "grading", len(handed_in), disable=None, unit=" submissions"):
-            error = future.exception()
-            if isinstance(error, pool.death):
-                killed = nothing(task.lesson, "killed", "Grading ended with an error.")
-                yield submission, killed | {"flags": ["killed its grading process twice"]}
-            else:
-                yield submission, error or future.result()
-
-
-def nothing(lesson, state, message):
-    """A result without points."""
-    asked = [{"id": q.id, "points": q.points, "earned": 0, "state": state, "message": message, "hint": "", "cases": [],
-              "answer_sha256": ""} for q in questions.questions(lesson)]
-    return {"lesson": lesson, "seconds": 0.0, "questions": asked, "written": [], "flags": []}
-
-
-def _report(results, course, lesson, marked, found, refused):
-    """Gradebook and reports, made anew from all results."""
-    from lecturekit.course.student import student_copy   # brings nbgrader, which takes seconds to import
-    released = student_copy(lesson)
-    marked = [_without_stubs(result, released) for result in marked]
-    answers = {s.student: _answers(s, lesson) for s in found if s.path}
-    gradebook.enter(course, lesson, released, marked, answers)
-    points, comments = gradebook.points(course, lesson), gradebook.comments(course, lesson)
-    reports.write_all(results, lesson, marked, points, comments, refused)
-
-
-def _without_stubs(result, released):
-    """The result, its answer in words "" where the text is still the one that students get."""
-    stubs = {(lessons.identifier(cell.metadata.nbgrader.grade_id), cell.source.strip()) for cell in released.cells
-             if "nbgrader" in cell.metadata}
-    return result | {"written": [answer | {"text": ""} if (answer["id"], answer["text"].strip()) in stubs else answer
-                                 for answer in result["written"]]}
-
-
-def _answers(submission, lesson):
-    """{grade id: source} of what a student wrote."""
-    read = submissions.read(submission.path, lesson, Limits.submission)
-    return {name: source for name, source in {**read.code, **read.written}.items() if source is not None}
-
-
-def _write(path, content):
-    lessons.write(path, json.dumps(content, indent=1) + "\n")
-
-
-def _read(path):
-    """What a JSON file holds, or None where there is none that is whole."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-@contextmanager
-def _for_the_owner_alone():
-    """Files written meanwhile can be read by no other user."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)

@@ -5,6 +5,7 @@ import resource
 import sys
 
 import plain
+import rights
 
 SETTINGS = {"HistoryManager": {"enabled": False}, "InteractiveShell": {"colors": "NoColor", "xmode": "Minimal"}}
 
@@ -105,6 +106,7 @@ def main():
     request = sys.stdin.buffer.read()
     task, _ = next(plain.unpack(request))
     sys.path.insert(0, sys.argv[2])
+    rights.own_keyring()
     run(prepare(task["modules"]), request, task["limits"], int(sys.argv[1]))
 
 

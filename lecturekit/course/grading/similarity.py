@@ -1,0 +1,79 @@
+"""Answers that are written alike, across the class and to the published solution: for a person to see, never a mark.
+
+Copydetect compares: it renames every variable and function to one letter, drops comments and spacing, and measures
+which share of an answer is found in another one by winnowed fingerprints (Schleimer, Wilkerson and Aiken, "Winnowing",
+SIGMOD 2003, as in MOSS). A short right answer is often written alike, so each pair stands beside what is usual in the
+class.
+"""
+
+import io
+from itertools import combinations
+from statistics import median
+
+from lecturekit.course import lessons, questions
+
+LENGTH, WINDOW = 12, 3     # letters of a fingerprint after renaming, and how many it is chosen from
+SHORTEST = 60              # letters of an answer, renamed, that says anything
+ALIKE = 0.8                # share from which a pair is listed
+QUICK = 0.4                # share of equal fingerprints below which a pair is not looked at more closely
+MOST = 40                  # pairs on the page
+SOLUTION = "the published solution"
+
+
+def pairs(answers, lesson):
+    """{"usual": share or None, "pairs": [...], "count"}: the pairs most alike first, at most MOST of `count`.
+
+    `answers` is {student: {question id: source}}. A pair is {"students": (a, b), "share": 0 to 1, "questions": {id:
+    share}, "sources": {id: (a's, b's)}}; the share is that of all letters of their answers to the same questions.
+    """
+    known = {SOLUTION: _solution(lesson)} | answers
+    prints = {name: _fingerprints(own, lesson) for name, own in known.items()}
+    compared = [(a, b, _shares(prints[a], prints[b])) for a, b in combinations(prints, 2)]
+    compared = [(a, b, shares, _overall(shares)) for a, b, shares in compared if shares]
+    listed = [one for one in compared if one[3] >= ALIKE]
+    listed.sort(key=lambda one: (-one[3], one[0] != SOLUTION, one[:2]))
+    found = [{"students": (a, b), "share": share, "questions": {name: value for name, (value, _) in shares.items()},
+              "sources": {name: (known[a][name], known[b][name]) for name in shares}}
+             for a, b, shares, share in listed[:MOST]]
+    usual = median(share for a, _, _, share in compared if a != SOLUTION) if len(compared) > len(answers) else None
+    return {"usual": usual, "pairs": found, "count": len(listed)}
+
+
+def _solution(lesson):
+    """{question id: the source in the lesson itself}."""
+    return {lessons.identifier(cell.metadata.nbgrader.grade_id): cell.source for cell in lessons.read(lesson).cells
+            if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution")}
+
+
+def _fingerprints(own, lesson):
+    """{question id: copydetect's fingerprint} of the answers that are long enough."""
+    from copydetect import CodeFingerprint
+    asked = [question.id for question in questions.questions(lesson)]
+    found = {name: CodeFingerprint("answer.py", LENGTH, WINDOW, language="python", fp=io.StringIO(own[name]))
+             for name in asked if own.get(name, "").strip()}
+    for one in found.values():
+        one.letters = frozenset(one.hashes)
+    return {name: one for name, one in found.items() if len(one.filtered_code) >= SHORTEST and one.letters}
+
+
+def _shares(first, second):
+    """{question id: (share that two answers have in common, letters of both)}."""
+    found = {}
+    for name in sorted(first.keys() & second.keys()):
+        sizes = [len(one.filtered_code) for one in (first[name], second[name])]
+        found[name] = _share(first[name], second[name], sizes), sum(sizes)
+    return found
+
+
+def _share(first, second, sizes):
+    """The share in common; where few fingerprints are the same, which is quick to see, that of these."""
+    from copydetect import compare_files
+    quick = 2 * len(first.letters & second.letters) / (len(first.letters) + len(second.letters))
+    if quick < QUICK:
+        return quick
+    _, both, _ = compare_files(first, second)
+    return float(sum(share * size for share, size in zip(both, sizes)) / sum(sizes))
+
+
+def _overall(shares):
+    return sum(share * size for share, size in shares.values()) / sum(size for _, size in shares.values())
