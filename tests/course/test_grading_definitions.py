@@ -50,8 +50,9 @@ def test_a_question_changes_its_own_marks_alone(edited):
 
 
 def test_what_a_reference_reaches_in_the_package_changes_its_marks(edited):
-    assert edited("attribution/localisation.py", "def iou(", "def iou(changed=0, ") == ["03.3"]
-    assert "03.3" not in edited(OCCLUSION, "def spans(", "def spans(changed=0, ") != []
+    assert edited("attribution/localisation.py", "def iou(maps, masks,", "def iou(maps, masks, changed=0,") == ["03.3"]
+    changed = edited(OCCLUSION, "def spans(", "def spans(changed, ")
+    assert "03.1" in changed and "03.3" not in changed
 
 
 def test_the_grader_changes_all_marks(edited):

@@ -5,7 +5,7 @@ A course folder gets an nbgrader_config.py that calls `configure`; one that is t
 
 from pathlib import Path
 
-from lecturekit.course import lessons, slides
+from lecturekit.course import lessons
 
 TEMPLATES = Path(__file__).resolve().parent / "templates" / "formgrader"
 CONFIG = '''"""Written by `python -m lecturekit grade`: formgrader loads nothing from the network."""
@@ -26,6 +26,7 @@ def configure(config):
 
 def katex(_):
     """The source of KaTeX, as it stands in a page."""
+    from lecturekit.course import slides   # brings nbgrader, which takes seconds to import
     return (slides.ASSETS / "katex" / "katex.min.js").read_text(encoding="utf-8").replace("</", "<\\/")
 
 

@@ -1,6 +1,5 @@
 """Temporary folders that are found again: what a run leaves that was killed, the next one takes away."""
 
-import atexit
 import hashlib
 import os
 import re
@@ -9,11 +8,13 @@ import socket
 import tempfile
 from contextlib import contextmanager
 from functools import lru_cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import psutil
 
 HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:4]   # containers may share a temporary folder
+LAST = -1000   # at the end of the process after the fork server of multiprocessing, which lies in it, has gone
 NAME = re.compile(rf"lecturekit-{HOST}-(\d+)-(\d+)-.+")
 
 
@@ -27,7 +28,7 @@ def _own(pid):
     sweep()
     started = int(psutil.Process(pid).create_time())
     folder = Path(tempfile.mkdtemp(prefix=f"lecturekit-{HOST}-{pid}-{started}-"))
-    atexit.register(lambda: os.getpid() == pid and shutil.rmtree(folder, ignore_errors=True))
+    Finalize(None, shutil.rmtree, [folder], {"ignore_errors": True}, exitpriority=LAST)
     return folder
 
 

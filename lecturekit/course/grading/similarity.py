@@ -35,8 +35,8 @@ def pairs(answers, lesson):
     found = [{"students": (a, b), "share": share, "questions": {name: value for name, (value, _) in shares.items()},
               "sources": {name: (known[a][name], known[b][name]) for name in shares}}
              for a, b, shares, share in listed[:MOST]]
-    usual = median(share for a, _, _, share in compared if a != SOLUTION) if len(compared) > len(answers) else None
-    return {"usual": usual, "pairs": found, "count": len(listed)}
+    own = [share for a, _, _, share in compared if a != SOLUTION]
+    return {"usual": median(own) if own else None, "pairs": found, "count": len(listed)}
 
 
 def _solution(lesson):
