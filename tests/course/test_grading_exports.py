@@ -61,6 +61,16 @@ def test_moodles_worksheet_comes_back_as_it_was_with_the_grades_filled_in(tmp_pa
     assert after == [[re.sub("^=", "'=", field) for field in line] for line in before]
 
 
+@pytest.mark.parametrize("most, grade", [("100,00", "57.5"), ("10.00", "5.75"), ("", "11.5"), ("Pass", "11.5")])
+def test_points_are_those_of_the_assignment_in_moodle_and_commas_part_them(tmp_path, most, grade):
+    """Moodle's importer reads commas alone; an assignment there has 100 points unless somebody says otherwise."""
+    (tmp_path / "w.csv").write_text("Identifier;Full name;Grade;Maximum grade;Last modified (grade)\n"
+                                    f"Participant 17;Ana;;{most};-\n")
+    head, line = table(exports.moodle([row()], roster.read(tmp_path / "w.csv")))
+    assert dict(zip(head, line)) == {"Identifier": "Participant 17", "Full name": "Ana", "Grade": grade,
+                                     "Maximum grade": most, "Last modified (grade)": "-"}
+
+
 def test_canvas_own_columns(tmp_path):
     head, possible, line = table(exports.canvas([row(lms="canvas"), row("18", lms="canvas", waiting=["03.4"])],
                                                 roster.Roster(), "Occlusion"))
@@ -72,10 +82,10 @@ def test_canvas_own_columns(tmp_path):
 
 def test_canvas_finds_the_assignment_in_its_own_export(tmp_path):
     (tmp_path / "c.csv").write_text("Student,ID,SIS User ID,SIS Login ID,Section,Occlusion (77)\n"
-                                    "Ana Díaz,17,sis9,ana,A,\n")
+                                    "    Points Possible,,,,,40\nAna Díaz,17,sis9,ana,A,\n")
     people = roster.read(tmp_path / "c.csv")
-    head, _, line = table(exports.canvas([row(lms="")], people, "Occlusion"))
-    assert head[-1] == "Occlusion (77)" and line[1] == "17"
+    head, possible, line = table(exports.canvas([row(lms="")], people, "Occlusion"))
+    assert head[-1] == "Occlusion (77)" and possible[-1] == "40" and line[1] == "17" and line[-1] == "23"
 
 
 def test_feedback_lies_where_moodle_looks_for_it(tmp_path):

@@ -6,7 +6,8 @@
   Moodle; a row without a grade is skipped. A worksheet that Moodle exported comes back as it is, its grades filled in.
 - Canvas, "How do I import grades in the Gradebook?" (Instructure's Instructor Guide; lib/gradebook_importer.rb):
   Student, ID, SIS User ID, SIS Login ID, Section, then the assignment, as "Title" or "Title (id)"; a row "Points
-  Possible" first. An empty field would take a grade away: who has none is left out.
+  Possible" first, which would change the assignment's own points. An empty field would take a grade away: who has none
+  is left out.
 - Moodle, "Upload multiple feedback files in a zip" (source: mod/assign/feedback/file/importziplib.php): each file below
   a folder named as in the download, NAME_ID_assignsubmission_file.
 
@@ -21,10 +22,10 @@ from pathlib import Path
 from lecturekit.course import lessons
 from lecturekit.course.grading.roster import identifier
 
-IDENTIFIER, GRADE, MODIFIED = "Identifier", "Grade", "Last modified (grade)"
-MOODLE = (IDENTIFIER, "Full name", "Email address", GRADE, "Maximum grade", MODIFIED)
+IDENTIFIER, GRADE, MAXIMUM, MODIFIED = "Identifier", "Grade", "Maximum grade", "Last modified (grade)"
+MOODLE = (IDENTIFIER, "Full name", "Email address", GRADE, MAXIMUM, MODIFIED)
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
-POINTS = "    Points Possible"    # as Canvas itself writes it
+POINTS = "    Points Possible"     # as Canvas itself writes it
 SPENT = 1980, 1, 1, 0, 0, 0        # the same zip from the same pages
 
 
@@ -60,21 +61,28 @@ def changes(rows):
 def moodle(rows, roster):
     """Moodle's grading worksheet, or "" where nobody has an id of Moodle's."""
     if IDENTIFIER in roster.header and GRADE in roster.header:
-        place, by_id = roster.header.index(GRADE), {row["person"].id: row for row in _final(rows)}
-        filled = [_with(line, place, by_id[_number_of(line, roster)]) if _number_of(line, roster) in by_id else line
-                  for line in roster.rows]
-        return _csv([roster.header, *filled], roster.delimiter)
+        by_id = {row["person"].id: row for row in _final(rows)}
+        return _csv([roster.header, *(_filled(line, roster, by_id) for line in roster.rows)])
     own = [row for row in _final(rows) if row["lms"] == "moodle"]
     return _csv([MOODLE, *([f"Participant {row['number']}", row["name"], row["email"], _number(row["total"]),
                             _number(row["max"]), "-"] for row in own)]) if own else ""
 
 
-def _number_of(line, roster):
-    return identifier(line[roster.header.index(IDENTIFIER)])
+def _filled(line, roster, by_id):
+    """A line of Moodle's worksheet with the grade of its student, where there is one."""
+    own = dict(zip(roster.header, line))
+    row = by_id.get(identifier(own.get(IDENTIFIER, "")))
+    place = roster.header.index(GRADE)
+    return (*line[:place], _scaled(row, own.get(MAXIMUM, "")), *line[place + 1:]) if row else line
 
 
-def _with(line, place, row):
-    return (*line[:place], _number(row["total"]), *line[place + 1:])
+def _scaled(row, most):
+    """The total, in points of the LMS' own maximum, a text, where that is known."""
+    try:
+        most = float(most.replace(",", "."))
+    except ValueError:
+        most = 0
+    return _number(row["total"] * most / row["max"] if most > 0 else row["total"])
 
 
 def canvas(rows, roster, column):
@@ -83,11 +91,17 @@ def canvas(rows, roster, column):
     own = [row for row in _final(rows) if row["lms"] == "canvas" or exported and row["person"].id]
     if not own:
         return ""
-    names = [name for name in roster.header if name == column or name.rpartition(" (")[0] == column] or [column]
-    head = [POINTS, "", "", "", "", _number(own[0]["max"])]
-    return _csv([[*CANVAS, names[0]], head, *(
+    name, most = _assignment(roster, column, _number(own[0]["max"]))
+    return _csv([[*CANVAS, name], [POINTS, "", "", "", "", most], *(
         [row["name"], row["number"] or row["person"].id, row["person"].sis, row["person"].login, row["section"],
-         _number(row["total"])] for row in own)])
+         _scaled(row, most)] for row in own)])
+
+
+def _assignment(roster, column, most):
+    """(name, points) of an assignment as Canvas' export has them; where it does not, as they are given."""
+    name = next((name for name in roster.header if name == column or name.rpartition(" (")[0] == column), column)
+    possible = [dict(zip(roster.header, line)) for line in roster.rows if line[0].strip() == POINTS.strip()]
+    return name, next((own[name] for own in possible if own.get(name)), most)
 
 
 def feedback(results, lesson, rows):
@@ -105,9 +119,9 @@ def _final(rows):
     return [row for row in rows if row["handed_in"] and not row["waiting"]]
 
 
-def _csv(table, delimiter=","):
+def _csv(table):
     text = io.StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows([map(_inert, line) for line in table])
+    csv.writer(text, lineterminator="\n").writerows([map(_inert, line) for line in table])
     return text.getvalue()
 
 

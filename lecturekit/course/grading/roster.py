@@ -43,7 +43,6 @@ class Roster:
     people: tuple[Person, ...] = ()
     header: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
-    delimiter: str = ","
     _by_id: dict = field(default_factory=dict)
     _by_name: dict = field(default_factory=dict)
 
@@ -83,7 +82,7 @@ def read(path):
     people = tuple(person for row in rows[1:] if (person := _person(row, places)))
     if not people:
         raise ValueError(f"roster: got {path}, which has no students.")
-    return Roster(people, header, tuple(rows[1:]), delimiter)
+    return Roster(people, header, tuple(rows[1:]))
 
 
 def _decoded(content):
