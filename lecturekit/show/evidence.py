@@ -9,6 +9,8 @@ import ast
 import json
 from dataclasses import asdict, dataclass, replace
 
+from scipy.stats import binomtest
+
 from lecturekit import files, validate
 from lecturekit.show import plots
 
@@ -91,6 +93,17 @@ def _curves(rows):
         for column, value in zip(series.setdefault(row.series, ([], [], [], [])), (row.at, row.value, row.low, row.high)):
             column.append(value)
     return series
+
+
+def share(series, count, n, at=None, null=False):
+    """The `Row` of a share, `count` of `n`, with its 95 % Wilson interval."""
+    low, high = binomtest(count, n).proportion_ci(method="wilson")
+    return Row(series, count / n, min(low, count / n), max(high, count / n), n, at, null)
+
+
+def over_seeds(series, values, n, at=None, null=False):
+    """The `Row` of the mean of values, one for each seed, with their range; `n` stand behind each of them."""
+    return Row(series, sum(values) / len(values), min(values), max(values), n, at, null)
 
 
 def names():

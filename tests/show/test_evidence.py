@@ -62,6 +62,13 @@ def test_what_is_written_is_read_back(data):
     assert evidence.load("05-objects")["net", 2] == 0.8
 
 
+def test_rows_of_shares_and_of_seeds_have_their_intervals():
+    share, mean = evidence.share("a", 9, 10, 0.5), evidence.over_seeds("b", [0.2, 0.6], 40, null=True)
+    assert (share.value, share.n, share.at) == (0.9, 10, 0.5) and 0.59 < share.low < 0.6 and 0.98 < share.high < 0.99
+    assert evidence.share("a", 10, 10).high == 1 and evidence.share("a", 0, 10).low == 0
+    assert mean == Row("b", 0.4, 0.2, 0.6, 40, null=True)
+
+
 def test_errors_say_what_is_there(data):
     written()
     with pytest.raises(ValueError, match="name: got '05-object'. Did you mean '05-objects'"):

@@ -1,5 +1,6 @@
 """The gallery: every picture stands there with its text and its seconds, and is large enough to frame."""
 
+import base64
 import io
 import json
 import runpy
@@ -13,7 +14,7 @@ from lecturekit import files
 from lecturekit.moving import dreams, objectives, style_nets
 from lecturekit.networks import models
 from lecturekit.pictures import datasets, pixels
-from lecturekit.show import plots
+from lecturekit.show import gallery, plots
 
 matplotlib.use("Agg")
 GALLERY = runpy.run_path(str(files.root() / "recipes/gallery.py"))
@@ -40,6 +41,18 @@ def test_every_picture_stands_there_with_its_entry():
     names = {path.stem for path in STORED}
     assert names == set(GALLERY["PICTURES"])
     assert names == set(json.loads((files.root() / "gallery/index.json").read_text()))
+
+
+def test_a_stored_picture_is_shown_with_its_text_and_its_command(monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr(gallery, "display", lambda data, metadata, raw: shown.append((data, metadata)))
+    gallery.show("cat-to-guacamole")
+    entry, ((data, metadata),) = gallery.index()["cat-to-guacamole"], shown
+    assert Image.open(io.BytesIO(base64.b64decode(data["image/jpeg"]))).width == gallery.WIDTH
+    assert data["text/plain"] == metadata["image/jpeg"]["alt"] == entry["shows"]
+    assert capsys.readouterr().out == f"python data/recipes/gallery.py cat-to-guacamole: {entry['seconds']} s\n"
+    with pytest.raises(ValueError, match="name: got 'cat'. Did you mean|name: got 'cat'. It takes"):
+        gallery.show("cat")
 
 
 def test_a_dream_raises_what_it_was_asked_for_more_than_noise_as_large():
