@@ -12,10 +12,11 @@ IMAGENETTE ?= build/imagenette2-160
 BROWSER := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test slow student slides grade lessons data train captioner joint evidence gallery lock
+.PHONY: lab test slow student slides grade wheel lessons data train captioner joint evidence gallery lock
 lab: .venv/lab.stamp
-	$(BIN)/python -m lecturekit doctor
-	$(BIN)/jupyter lab --notebook-dir=notebooks $(BROWSER) $(ROOT)
+	$(BIN)/lecturekit doctor
+	$(BIN)/lecturekit exercises
+	$(BIN)/jupyter lab --notebook-dir=exercises $(BROWSER) $(ROOT)
 
 test: .venv/test.stamp .venv/teach.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder   # the long files first
@@ -24,10 +25,10 @@ slow: .venv/test.stamp .venv/teach.stamp   # what takes minutes more
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -n 2 -m slow
 
 student slides: .venv/teach.stamp
-	$(BIN)/python -m lecturekit $@ --to build/$@
+	$(BIN)/lecturekit $@ --to build/$@
 
 grade: .venv/teach.stamp
-	$(BIN)/python -m lecturekit grade $(SUBMISSIONS) --lesson $(LESSON) --to $(RESULTS) --workers $(WORKERS)
+	$(BIN)/lecturekit grade $(SUBMISSIONS) --lesson $(LESSON) --to $(RESULTS) --workers $(WORKERS)
 
 evidence: .venv/lab.stamp
 	$(BIN)/python $(RECIPES)/evidence
@@ -35,8 +36,11 @@ evidence: .venv/lab.stamp
 gallery: .venv/lab.stamp
 	$(BIN)/python $(RECIPES)/gallery.py
 
+wheel: .venv/lab.stamp
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
+
 lessons: .venv/lab.stamp
-	$(BIN)/python -m lecturekit execute
+	$(BIN)/lecturekit execute
 
 data: .venv/data.stamp
 	$(BIN)/python $(RECIPES)/pictures/tabletop/render.py

@@ -4,4 +4,4 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")   # before torch loads: threads that wait must not keep a core busy
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

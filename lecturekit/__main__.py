@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from lecturekit import __version__
+
 LECTURERS = {"copydetect", "nbgrader", "distributed"}   # packages of the extra `teach`
 STOPPED = 130   # as a shell says of a program that Ctrl-C ended
 
@@ -27,10 +29,15 @@ def main(arguments=None):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="python -m lecturekit", description=__doc__)
+    parser = argparse.ArgumentParser(prog="lecturekit", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"lecturekit {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     doctor = commands.add_parser("doctor", help="check that this machine has what the lessons need")
     doctor.set_defaults(run=_doctor)
+    exercises = commands.add_parser("exercises", help="your own copies of the lessons, to work in")
+    exercises.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers such as 03; all by default")
+    exercises.add_argument("--to", default=Path("exercises"), type=Path, metavar="DIR", help="default: %(default)s")
+    exercises.set_defaults(run=_exercises)
     for name, run, text in (("student", _student, "copies of the lessons without solutions"),
                             ("slides", _slides, "a deck of slides for each lesson")):
         command = commands.add_parser(name, help=text)
@@ -81,6 +88,13 @@ def _doctor(options):
     return 0 if healthy else 1
 
 
+def _exercises(options):
+    from lecturekit.course import exercises
+    new = exercises.build(options.lessons, options.to)
+    print(f"{len(new)} new in {options.to}{'' if new else ': what is there stays as it is'}")
+    return _report(new)
+
+
 def _student(options):
     from lecturekit.course import student
     return _report(student.build(options.lessons, options.to))
@@ -122,7 +136,8 @@ def _self_test(options, how):
 
 
 def _report(paths):
-    print(*paths, sep="\n")
+    for path in paths:
+        print(path)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Where the course's data lies, proof that a file is the one that was published, and files written whole."""
+"""Where the course's data and lessons lie, proof that a file is the one that was published, and files written whole."""
 
 import hashlib
 import os
@@ -6,14 +6,22 @@ from functools import lru_cache
 from pathlib import Path
 
 SUMS = "SHA256SUMS"
+PACKAGE = Path(__file__).resolve().parent
+RESTORE = "`git checkout -- data` restores it, and where the package was installed from a wheel, installing that again."
+
+
+def beside(name):
+    """The folder `name` of the course: beside the package in a clone, inside of it where it was installed from a wheel."""
+    inside = PACKAGE / name
+    return inside if inside.is_dir() else PACKAGE.parent / name
 
 
 def root():
-    """The folder data/: beside the package, or what the environment variable LECTUREKIT_DATA names."""
-    folder = Path(os.environ.get("LECTUREKIT_DATA") or Path(__file__).resolve().parent.parent / "data")
+    """The course's folder data/, or what the environment variable LECTUREKIT_DATA names."""
+    folder = Path(os.environ.get("LECTUREKIT_DATA") or beside("data"))
     if not folder.is_dir():
         raise FileNotFoundError(f"The data folder is missing: looked for {folder}. Run the course from a clone of its "
-                                "repository, or set LECTUREKIT_DATA to the clone's folder data/.")
+                                "repository or from its wheel, or set LECTUREKIT_DATA to a clone's folder data/.")
     return folder
 
 
@@ -22,7 +30,7 @@ def checksums():
     try:
         lines = (root() / SUMS).read_text().splitlines()
     except FileNotFoundError:
-        raise FileNotFoundError(f"{SUMS} is missing from {root()}. `git checkout -- data` restores it.") from None
+        raise FileNotFoundError(f"{SUMS} is missing from {root()}. {RESTORE}") from None
     return {name: digest for digest, name in (line.split("  ", 1) for line in lines if line.strip())}
 
 
@@ -35,7 +43,7 @@ def verified(name):
     """The path of `name` below data/, after its sha256 was compared with data/SHA256SUMS."""
     path = root() / name
     if not path.is_file():
-        raise FileNotFoundError(f"{name} is missing from {root()}. `git checkout -- data` restores it.")
+        raise FileNotFoundError(f"{name} is missing from {root()}. {RESTORE}")
     status = path.stat()
     _compare(path, name, status.st_mtime_ns, status.st_size)
     return path
@@ -46,7 +54,7 @@ def _compare(path, name, modified, size):
     expected = checksums().get(name)
     if sha256(path) != expected:
         raise ValueError(f"{name} in {path.parent} is not the published file: its sha256 is not the one in {SUMS} "
-                         f"(it has {size} bytes; cut short or altered?). `git checkout -- data` restores it.")
+                         f"(it has {size} bytes; cut short or altered?). {RESTORE}")
 
 
 def write(path, content):

@@ -7,7 +7,7 @@ one missing package does not stop the others.
 from importlib import metadata
 from pathlib import Path
 
-LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
+LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"   # of a clone; a wheel has none
 MEMORY = 1.5e9   # bytes that a lesson may need
 
 
@@ -27,7 +27,20 @@ def installed(package):
         return "none"
 
 
+def unfit(package="lecturekit"):
+    """What this installation has outside the ranges that the package asks for: "torch 1.0 instead of >=2.13"."""
+    from packaging.requirements import Requirement
+    asked = [Requirement(line) for line in metadata.requires(package) or []]
+    found = {r: installed(r.name) for r in asked if not r.marker or r.marker.evaluate({"extra": ""})}
+    return [f"{r.name} {version} instead of {r.specifier}" for r, version in found.items()
+            if version == "none" or not r.specifier.contains(version, prereleases=True)]
+
+
 def packages():
+    if not LOCK.is_file():
+        if wrong := unfit():
+            raise RuntimeError(f"{'; '.join(wrong)}. Install lecturekit again in an environment of its own.")
+        return f"within the ranges that lecturekit asks for, torch {installed('torch')}"
     wanted = pins()
     wrong = [f"{name} {installed(name)} instead of {version}" for name, version in wanted.items()
              if installed(name) != version]

@@ -1,22 +1,21 @@
 """The lessons' notebook files: where they lie, how they are read, how a file made from one is written."""
 
 import re
-from pathlib import Path
 
 import nbformat
 
-from lecturekit.files import write
+from lecturekit.files import beside, write
 
 __all__ = ["chosen", "identifier", "numbered", "path", "paths", "read", "write"]
 
-FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+FOLDER = beside("notebooks")
 
 
 def paths():
     """{number: path} of every lesson: {"01": .../01_filters.ipynb, ...}."""
     found = {path.name[:2]: path for path in sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))}
     if not found:
-        raise FileNotFoundError(f"No lessons in {FOLDER}. Run this from a clone of the course's repository.")
+        raise FileNotFoundError(f"No lessons in {FOLDER}. Run this from a clone of the course's repository or from its wheel.")
     return found
 
 

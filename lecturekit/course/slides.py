@@ -10,7 +10,7 @@ from nbconvert.exporters import TemplateExporter
 from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from lecturekit.course import deck, lessons, student
+from lecturekit.course import deck, exercises, lessons
 
 ASSETS = Path(__file__).parent / "slides_assets"
 URL = re.compile(r"url\(([^)]+\.woff2)\)")
@@ -26,7 +26,7 @@ def build(numbers=None, folder=Path("build/slides")):
 
 def html(notebook, path):
     """The deck of a lesson (a NotebookNode read from `path`)."""
-    stubs = {cell.id: cell.source for cell in student.without_solutions(notebook).cells}
+    stubs = {cell.id: cell.source for cell in exercises.without_solutions(notebook).cells}
     slides = deck.sections(notebook, stubs, path.name)
     resources = {"sections": slides, "title": slides[0][0].title, "count": sum(map(len, slides)),
                  "formulas": any("$" in slide.text + "".join(slide.notes) for section in slides for slide in section),

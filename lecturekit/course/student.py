@@ -1,7 +1,4 @@
-"""The student copy of a lesson: nbgrader takes solutions and outputs out; a table of the progress is put at the end.
-
-Exercises and their checks carry the tag `raises-exception`, so that "Run all" goes on past an unsolved one.
-"""
+"""The student copy of a lesson as a lecturer hands it out: nbgrader itself takes solutions and outputs out, and seals it."""
 
 import copy
 from pathlib import Path
@@ -10,14 +7,12 @@ import nbformat
 from nbgrader import preprocessors
 from traitlets.config import Config
 
-from lecturekit.course import lessons
+from lecturekit.course import exercises, lessons
 
 STEPS = [getattr(preprocessors, name) for name in (   # the order of nbgrader's own generate_assignment
     "LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests", "ClearMarkScheme", "ComputeChecksums",
     "CheckCellMetadata")]
-SETTINGS = Config({"ClearSolutions": {"text_stub": "*Your answer here.*"}})
-GOES_ON = "raises-exception"
-PROGRESS = "## Your progress\n\nRun this cell whenever you like: it knows the checks since the kernel started."
+SETTINGS = Config({"ClearSolutions": {"text_stub": exercises.TEXT_STUB}})
 
 
 def build(numbers=None, folder=Path("build/student")):
@@ -28,25 +23,12 @@ def build(numbers=None, folder=Path("build/student")):
 
 def student_copy(number):
     """The lesson as a student gets it: a NotebookNode."""
-    notebook = without_solutions(lessons.read(number))
-    if not any("progress(" in cell.source for cell in notebook.cells):
-        notebook.cells += _progress_cells(lessons.numbered(number))
-    return notebook
+    return exercises.with_progress(without_solutions(lessons.read(number)), lessons.numbered(number))
 
 
 def without_solutions(notebook):
-    """A copy of the notebook that nbgrader has cleared of solutions and outputs."""
+    """A copy of the notebook that nbgrader has cleared of solutions and outputs, and sealed."""
     notebook = copy.deepcopy(notebook)
     for step in STEPS:
         notebook, _ = step(config=SETTINGS).preprocess(notebook, {})
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "nbgrader" in cell.metadata:
-            cell.metadata.tags = [*cell.metadata.get("tags", []), GOES_ON]
-    return notebook
-
-
-def _progress_cells(number):
-    source = f'from lecturekit.course.checks import progress\n\nprogress("{number}")'
-    hidden = {"slideshow": {"slide_type": "skip"}}
-    return [nbformat.v4.new_markdown_cell(PROGRESS, id=f"{number}-progress-title", metadata=hidden),
-            nbformat.v4.new_code_cell(source, id=f"{number}-progress", metadata=hidden)]
+    return exercises.tolerant(notebook)

@@ -119,7 +119,7 @@ def load(name):
         stored = json.loads(path.read_text(encoding="utf-8"))
         return Evidence(**stored | {"name": name, "rows": tuple(Row(**row) for row in stored["rows"])})
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path.name} cannot be read ({error}). `git checkout -- data` restores it.") from None
+        raise ValueError(f"{path.name} cannot be read ({error}). {files.RESTORE}") from None
 
 
 def write(name, question, unit, interval, rows, settings, weights):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from lecturekit.__main__ import main
 from lecturekit.course import doctor
@@ -37,10 +38,14 @@ def test_environment_yml_has_the_versions_of_the_lock():
 
 
 @pytest.mark.parametrize("extra", [None, *EXTRAS])
-def test_the_locks_have_the_versions_of_pyproject(extra):
-    wanted = versions(EXTRAS[extra] if extra else PROJECT["dependencies"])
+def test_the_locks_keep_within_the_ranges_of_pyproject(extra):
     found = versions(locked("requirements.lock") | (locked(f"requirements-{extra}.lock") if extra else set()))
-    assert wanted.items() <= found.items()
+    for wanted in map(Requirement, EXTRAS[extra] if extra else PROJECT["dependencies"]):
+        assert wanted.specifier.contains(found[wanted.name])
+
+
+def test_exact_versions_stand_in_the_locks_alone():
+    assert not [line for line in sum(EXTRAS.values(), PROJECT["dependencies"]) if "==" in line]
 
 
 def test_the_locks_of_the_extras_add_to_the_students_lock_and_never_contradict_it():
@@ -75,6 +80,15 @@ def test_doctor_says_what_to_do_and_goes_on():
 def test_doctor_names_the_wrong_version(monkeypatch):
     monkeypatch.setattr(doctor, "installed", lambda name: "0.1")
     with pytest.raises(RuntimeError, match="torch 0.1 instead of 2.13.0"):
+        doctor.packages()
+
+
+def test_without_a_lock_doctor_asks_for_the_ranges_of_the_package(monkeypatch):
+    monkeypatch.setattr(doctor, "LOCK", ROOT / "no.lock")
+    monkeypatch.setattr(doctor.metadata, "requires", lambda package: PROJECT["dependencies"])
+    assert doctor.packages().startswith("within the ranges")
+    monkeypatch.setattr(doctor, "installed", lambda name: "none" if name == "scipy" else "2.9")
+    with pytest.raises(RuntimeError, match="jupyterlab 2.9 instead of >=4.4.*scipy none instead of >="):
         doctor.packages()
 
 

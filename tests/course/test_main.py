@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+import lecturekit
 from lecturekit import __main__ as commands
 from lecturekit.course.grading import runs
 
@@ -16,7 +17,31 @@ def test_makes_the_student_copies_that_were_asked_for(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == printed
 
 
-@pytest.mark.parametrize("command", ["student", "slides"])
+def test_a_students_work_is_never_overwritten(tmp_path, capsys):
+    assert commands.main(["exercises", "01", "03", "--to", str(tmp_path)]) == 0
+    mine = tmp_path / "03_occlusion.ipynb"
+    mine.write_text("my work")
+    assert commands.main(["exercises", "03", "04", "--to", str(tmp_path)]) == 0
+    assert mine.read_text() == "my work"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"2 new in {tmp_path}" and lines[3:] == [f"1 new in {tmp_path}", str(tmp_path / "04_saliency.ipynb")]
+    assert commands.main(["exercises", "03", "--to", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"0 new in {tmp_path}: what is there stays as it is\n"
+
+
+def test_exercises_and_slides_need_nothing_of_the_lecturers():
+    program = ("import sys; sys.modules['nbgrader'] = None; from lecturekit.course import exercises, slides\n"
+               "exercises.exercise('03'); print('made')")
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "made\n"
+
+
+def test_tells_its_version(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        commands.main(["--version"])
+    assert stopped.value.code == 0 and capsys.readouterr().out == f"lecturekit {lecturekit.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["student", "exercises", "slides"])
 def test_an_unknown_lesson_is_refused_in_one_line(command, tmp_path, capsys):
     assert commands.main([command, "99", "--to", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("lesson: got '99'. It takes one of: 01, ")

@@ -7,7 +7,7 @@ import pytest
 from nbclient import NotebookClient
 from nbgrader.nbgraderformat import MetadataValidator
 
-from lecturekit.course import checks, lessons, progress, questions, student
+from lecturekit.course import checks, exercises, lessons, progress, questions, student
 
 QUICKEST = "01"
 SOLUTION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.S)
@@ -19,6 +19,11 @@ def copies(tmp_path_factory):
     """{number: the copy as read from its file}."""
     paths = student.build(folder=tmp_path_factory.mktemp("student"))
     return {path.name[:2]: nbformat.read(path, as_version=4) for path in paths}
+
+
+def strict(cell):
+    """What a student sees of a cell, and how it runs."""
+    return cell.id, cell.cell_type, cell.source, cell.get("outputs"), cell.metadata.get("tags")
 
 
 @every_lesson
@@ -53,9 +58,9 @@ def test_holds_no_output(number, copies):
 def test_exercises_and_checks_alone_may_fail(number, copies):
     for cell in copies[number].cells:
         if cell.cell_type == "code":
-            assert (student.GOES_ON in cell.metadata.get("tags", [])) == ("nbgrader" in cell.metadata)
+            assert (exercises.GOES_ON in cell.metadata.get("tags", [])) == ("nbgrader" in cell.metadata)
     source = [tag for cell in lessons.read(number).cells for tag in cell.metadata.get("tags", [])]
-    assert student.GOES_ON not in source
+    assert exercises.GOES_ON not in source
 
 
 @every_lesson
@@ -67,6 +72,15 @@ def test_tells_minutes_difficulty_and_points_of_each_exercise(number, copies):
         assert re.search(rf"\b{asked.points} points\b", told[asked.id])
     assert all(re.search(r"\b(easy|medium|hard|difficulty \d of 3)\b", text) for text in told.values())
     assert len(told) == len(questions.questions(number)) + 1
+
+
+@every_lesson
+def test_a_students_own_copy_has_the_same_cells_without_nbgraders_seals(number, copies):
+    own = exercises.exercise(number)
+    nbformat.validate(own)
+    for cell in own.cells:
+        assert "checksum" not in cell.metadata.get("nbgrader", {}) and cell.metadata.get("editable", True)
+    assert [strict(cell) for cell in own.cells] == [strict(cell) for cell in copies[number].cells]
 
 
 @every_lesson
