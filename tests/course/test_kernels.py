@@ -1,4 +1,4 @@
-"""Lessons in kernels: two at once take no more of the processor than one after the other."""
+"""Lessons in kernels: threads that wait for others leave the processor to those who work."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +10,10 @@ from nbclient import NotebookClient
 from lecturekit.course import lessons
 
 WORK = """import time
-images = torch.rand(8, 3, 128, 128)
+image, network = torch.rand(1, 3, 128, 128), models.load("resnet_s")
 started = time.process_time()
-for _ in range(12):
-    models.predict(models.load("resnet_s"), images)
+for _ in range(60):   # small pieces: threads wait often
+    models.predict(network, image)
 time.process_time() - started"""
 
 
@@ -23,17 +23,11 @@ def lesson(opening):
     return nbformat.v4.new_notebook(cells=cells)
 
 
-def processor_time(opening):
-    """The seconds that a kernel's processor worked for WORK, with as many threads as there are processors."""
-    threads = {"OMP_NUM_THREADS": str(max(2, os.cpu_count()))}
+def processor_time(opening, threads):
+    """The seconds that a kernel's processor worked for WORK, with so many threads."""
     unset = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
-    done = NotebookClient(lesson(opening), timeout=300).execute(env=unset | threads)
+    done = NotebookClient(lesson(opening), timeout=300).execute(env=unset | {"OMP_NUM_THREADS": str(threads)})
     return float(done.cells[-1].outputs[0].data["text/plain"])
-
-
-def together(opening, number=2):
-    with ThreadPoolExecutor(number) as pool:
-        return list(pool.map(processor_time, [opening] * number))
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +35,9 @@ def opening():
     return next(cell.source for cell in lessons.read("01").cells if cell.cell_type == "code")
 
 
-def test_two_lessons_at_once_work_about_as_much_as_each_alone(opening):
-    alone, both = processor_time(opening), together(opening)
-    assert max(both) < 2 * alone
+def test_two_lessons_at_once_work_little_more_than_one_with_a_single_thread(opening):
+    """A single thread has none to wait for. Where waiting threads spin, it was ten times as much."""
+    alone = processor_time(opening, 1)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(processor_time, [opening] * 2, [2, 2]))
+    assert max(both) < 3 * alone
