@@ -9,6 +9,7 @@ from pathlib import Path
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"   # of a clone; a wheel has none
 MEMORY = 1.5e9   # bytes that a lesson may need
+OF_CUDA = ("nvidia-", "cuda-", "triton")   # what torch brings along, unless it came from PyTorch's index for the CPU
 
 
 def pins(lock=LOCK):
@@ -16,7 +17,12 @@ def pins(lock=LOCK):
     from packaging.requirements import Requirement
     lines = (line.rstrip(" \\") for line in lock.read_text().splitlines())
     requirements = [Requirement(line) for line in lines if line and not line.startswith((" ", "#"))]
-    return {r.name: str(next(iter(r.specifier)).version) for r in requirements if not r.marker or r.marker.evaluate()}
+    return {r.name: str(next(iter(r.specifier)).version) for r in requirements
+            if (not r.marker or r.marker.evaluate()) and not (_cpu_only() and r.name.startswith(OF_CUDA))}
+
+
+def _cpu_only():
+    return metadata.version("torch").endswith("+cpu")
 
 
 def installed(package):

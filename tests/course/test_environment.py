@@ -92,6 +92,13 @@ def test_without_a_lock_doctor_asks_for_the_ranges_of_the_package(monkeypatch):
         doctor.packages()
 
 
+def test_without_cuda_doctor_asks_for_nothing_of_nvidia(monkeypatch):
+    monkeypatch.setattr(doctor, "_cpu_only", lambda: False)
+    everything = doctor.pins()
+    monkeypatch.setattr(doctor, "_cpu_only", lambda: True)
+    assert doctor.pins().keys() == {name for name in everything if not re.match("nvidia|cuda|triton", name)}
+
+
 def test_doctor_exits_with_an_error_only_if_something_must_be_done(monkeypatch, capsys):
     for passed, status in ((True, 0), (False, 1)):
         monkeypatch.setattr(doctor, "examine", lambda passed=passed: [("memory", passed, "text")])

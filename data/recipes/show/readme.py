@@ -1,8 +1,9 @@
-"""Draw the pictures of the README: data/pictures/.
+"""Draw the pictures of the README that are not in the gallery: data/pictures/.
 
     python data/recipes/show/readme.py
 """
 
+import io
 import sys
 from pathlib import Path
 
@@ -11,12 +12,12 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt   # noqa: E402
 import torch   # noqa: E402
+from PIL import Image   # noqa: E402
 
 from lecturekit import attribution, files   # noqa: E402
 from lecturekit.pictures import datasets, pixels
 from lecturekit.networks import models
 from lecturekit.show import plots
-from lecturekit.attribution import localisation
 from lecturekit.moving import style_nets
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))   # the folders of recipes/
@@ -24,59 +25,44 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))   # the folders of rec
 import publishing   # noqa: E402
 
 
-def save(name):
-    folder = files.root() / "pictures"
-    folder.mkdir(exist_ok=True)
-    plt.gcf().savefig(folder / name, dpi=84)
-    plt.close("all")
+def sliding(index=31, window=32, stride=16):
+    """A square that wanders over a picture, what the network then says, and the map that grows: a moving picture."""
+    data, model = datasets.tabletop("test")[index], models.load("resnet_s")
+    image, name = data.images, data.categories[data.labels[0]]
+    target = models.category_index(model, name)
+    places = [(y, x) for y in attribution.spans(image.shape[2], window, stride)
+              for x in attribution.spans(image.shape[3], window, stride)]
+    hidden = torch.cat([covered(image, *place) for place in places])
+    with torch.no_grad():
+        whole, scores = model(image)[0, target], model(hidden)[:, target]
+    total, count, frames = torch.zeros(image.shape[2:]), torch.zeros(image.shape[2:]), []
+    scale = (whole - scores).abs().max()
+    for (y, x), picture, score, chance in zip(places, hidden, scores, models.predict(model, hidden)[:, target]):
+        total[slice(*y), slice(*x)] += whole - score
+        count[slice(*y), slice(*x)] += 1
+        frames.append(frame(picture, image[0], total / count, scale, f"{name}: {chance:.0%}"))
+    frames[0].save(files.root() / "pictures/sliding.gif", save_all=True, append_images=frames[1:] + [frames[-1]] * 12,
+                   duration=110, loop=0, optimize=True)
 
 
-def occlusion(count=8):
-    """Test pictures, where hiding a square lowers the score, and the same on random weights."""
-    data, model = datasets.tabletop("test")[30:30 + count], models.load("resnet_s")
-    target = data.labels + len(models.IMAGENETTE)
-    rows = [attribution.occlusion(network, data.images, target, 20, 10)
-            for network in (model, models.randomised(model))]
-    shares = [localisation.energy_inside(maps, data.masks).mean() for maps in rows]
-    figure, axes = plots.grid(3 * count, count, 1.5)
-    for i in range(count):
-        axes[i].imshow(data.images[i].permute(1, 2, 0))
-        axes[i].set_title(data.categories[data.labels[i]].replace(" ", "\n"))
-        for row, maps in enumerate(rows, 1):
-            ax, highest = axes[row * count + i], maps[i].abs().max()
-            ax.imshow(data.images[i].mean(0), cmap="gray", vmin=0, vmax=1)
-            ax.imshow(maps[i], cmap=plots.DIVERGING, vmin=-highest, vmax=highest, alpha=0.65)
-    for row, (name, share) in enumerate(zip(("trained", "random weights"), shares), 1):
-        axes[row * count].set_ylabel(f"{name}\n{share:.0%} inside")
-    save("occlusion.png")
+def covered(image, y, x):
+    image = image.clone()
+    image[..., slice(*y), slice(*x)] = 0.5
+    return image
 
 
-def two_objects(scene=0):
-    """Asked for either object of a scene: the maps of three methods, and the share of each method's maps on the object
-    that was asked for, over all scenes."""
-    data, model = datasets.tabletop("two_objects"), models.load("resnet_s")
-    images, masks, target = datasets.for_model(data, model)
-    methods = {
-        "saliency": attribution.saliency,
-        "guided\nbackpropagation": lambda *of: attribution.saliency(*of, rule="guided"),
-        "Grad-CAM": lambda *of: attribution.enlarge(attribution.grad_cam(*of, "layer3"), images).clamp(min=0)}
-    figure, axes = plots.grid(8, 4, 2.0)
-    for k, name in enumerate(model.categories[index] for index in target[scene]):
-        axes[4 * k].imshow(images[scene].permute(1, 2, 0))
-        axes[4 * k].set_ylabel(f"why a {name}?")
-    for column, (name, method) in enumerate(methods.items(), 1):
-        maps = [method(model, images, target[:, k]) for k in (0, 1)]
-        shares = [localisation.discrimination(maps[k], masks[:, k], masks[:, 1 - k]) for k in (0, 1)]
-        axes[column].set_title(f"{name}\n{torch.cat(shares).mean():.0%} on its own object")
-        for k in (0, 1):
-            axes[4 * k + column].imshow(maps[k][scene], vmax=maps[k][scene].quantile(0.995))
-    save("two_objects.png")
-
-
-def filters():
-    """The 64 first-layer filters of the AlexNet-like network."""
-    plots.filters(models.load("alexnet_s").conv1.weight, columns=32, size=0.4)
-    save("filters_alexnet_s.png")
+def frame(picture, image, grown, scale, title):
+    """One frame: the covered picture with what the network says, and the map so far over the picture in grey."""
+    figure, axes = plots.grid(2, 2, 2.6)
+    axes[0].imshow(picture.permute(1, 2, 0))
+    axes[0].set_title(title)
+    axes[1].imshow(image.mean(0), cmap="gray", vmin=0, vmax=1)
+    axes[1].imshow(grown, cmap=plots.DIVERGING, vmin=-scale, vmax=scale, alpha=0.65)
+    axes[1].set_title("what it hangs on")
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=84)
+    plt.close(figure)
+    return Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE)
 
 
 def style(side=200):
@@ -91,7 +77,5 @@ def style(side=200):
 if __name__ == "__main__":
     publishing.parser(__doc__).parse_args()
     torch.manual_seed(0)
-    occlusion()
-    two_objects()
-    filters()
     style()
+    sliding()
