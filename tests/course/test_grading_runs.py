@@ -332,13 +332,13 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def command(class_of_six, tmp_path):
-    def start(first="pass"):
+    def start(first="pass", inside=()):
         program = tmp_path / "command.py"
         program.write_text(COMMAND.format(tests=str(Path(graders.__file__).parent), submissions=str(class_of_six),
                                           results=str(tmp_path / "out"), first=first))
         temporary = tmp_path / ("ü long name " * 8)   # no room for the name of a socket
         temporary.mkdir()
-        return subprocess.Popen([sys.executable, program], start_new_session=True, stderr=subprocess.PIPE, text=True,
+        return subprocess.Popen([*inside, sys.executable, program], start_new_session=True, stderr=subprocess.PIPE, text=True,
                                 env=os.environ | {"TMPDIR": str(temporary)})
     return start
 
@@ -359,6 +359,14 @@ def test_a_disk_that_takes_no_more_is_one_line_and_loses_nothing(command, class_
     assert process.returncode == 2 and "Traceback" not in told and "File too large" in told.splitlines()[-1]
     assert None not in map(runs.records.read, (tmp_path / "out").rglob("*.json"))
     assert len(grade(class_of_six, tmp_path / "out")) == 6
+
+
+def test_a_folder_that_is_read_only_is_one_line(command, program, tmp_path):
+    (tmp_path / "out").mkdir()
+    inside = [program("bwrap"), "--dev-bind", "/", "/", "--ro-bind", tmp_path / "out", tmp_path / "out"]
+    process = command(inside=inside)
+    told = process.communicate()[1]
+    assert process.returncode == 2 and len(told.splitlines()) == 1 and "Read-only file system" in told
 
 
 def test_a_database_that_cannot_be_written_is_an_error_of_one_line(tmp_path):
