@@ -1,9 +1,8 @@
 """Answers that are written alike, across the class and to the published solution: for a person to see, never a mark.
 
-Copydetect compares: it renames every variable and function to one letter, drops comments and spacing, and measures
-which share of an answer is found in another one by winnowed fingerprints (Schleimer, Wilkerson and Aiken, "Winnowing",
-SIGMOD 2003, as in MOSS). A short right answer is often written alike, so each pair stands beside what is usual in the
-class.
+Copydetect renames every variable and function to one letter, drops comments and spacing, and takes winnowed fingerprints
+of what is left (Schleimer, Wilkerson and Aiken, "Winnowing", SIGMOD 2003, as in MOSS); compared is which share of them two
+answers have in common. A short right answer is often written alike, so each pair stands beside what is usual in the class.
 """
 
 import io
@@ -15,7 +14,6 @@ from lecturekit.course import lessons, questions
 LENGTH, WINDOW = 12, 3     # letters of a fingerprint after renaming, and how many it is chosen from
 SHORTEST = 60              # letters of an answer, renamed, that says anything
 ALIKE = 0.8                # share from which a pair is listed
-QUICK = 0.4                # share of equal fingerprints below which a pair is not looked at more closely
 MOST = 40                  # pairs on the page
 SOLUTION = "the published solution"
 
@@ -24,7 +22,7 @@ def pairs(answers, lesson):
     """{"usual": share or None, "pairs": [...], "count"}: the pairs most alike first, at most MOST of `count`.
 
     `answers` is {student: {question id: source}}. A pair is {"students": (a, b), "share": 0 to 1, "questions": {id:
-    share}, "sources": {id: (a's, b's)}}; the share is that of all letters of their answers to the same questions.
+    share}, "sources": {id: (a's, b's)}}; the share is that of their answers to the same questions, by their letters.
     """
     known = {SOLUTION: _solution(lesson)} | answers
     prints = {name: _fingerprints(own, lesson) for name, own in known.items()}
@@ -46,33 +44,19 @@ def _solution(lesson):
 
 
 def _fingerprints(own, lesson):
-    """{question id: copydetect's fingerprint} of the answers that are long enough."""
+    """{question id: (fingerprints, letters)} of the answers that are long enough, after renaming."""
     from copydetect import CodeFingerprint
-    asked = [question.id for question in questions.questions(lesson)]
+    asked = [question.id for question in questions.questions(lesson) if own.get(question.id, "").strip()]
     found = {name: CodeFingerprint("answer.py", LENGTH, WINDOW, language="python", fp=io.StringIO(own[name]))
-             for name in asked if own.get(name, "").strip()}
-    for one in found.values():
-        one.letters = frozenset(one.hashes)
-    return {name: one for name, one in found.items() if len(one.filtered_code) >= SHORTEST and one.letters}
+             for name in asked}
+    return {name: (frozenset(map(int, one.hashes)), len(one.filtered_code)) for name, one in found.items()
+            if len(one.filtered_code) >= SHORTEST and len(one.hashes)}
 
 
 def _shares(first, second):
-    """{question id: (share that two answers have in common, letters of both)}."""
-    found = {}
-    for name in sorted(first.keys() & second.keys()):
-        sizes = [len(one.filtered_code) for one in (first[name], second[name])]
-        found[name] = _share(first[name], second[name], sizes), sum(sizes)
-    return found
-
-
-def _share(first, second, sizes):
-    """The share in common; where few fingerprints are the same, which is quick to see, that of these."""
-    from copydetect import compare_files
-    quick = 2 * len(first.letters & second.letters) / (len(first.letters) + len(second.letters))
-    if quick < QUICK:
-        return quick
-    _, both, _ = compare_files(first, second)
-    return float(sum(share * size for share, size in zip(both, sizes)) / sum(sizes))
+    """{question id: (share of the fingerprints that are in both answers, letters of both)}."""
+    return {name: (2 * len(first[name][0] & second[name][0]) / (len(first[name][0]) + len(second[name][0])),
+                   first[name][1] + second[name][1]) for name in first if name in second}
 
 
 def _overall(shares):
