@@ -145,6 +145,6 @@ def stale(name):
 def settings(program):
     """The literal SETTINGS of an evidence program, read without running it."""
     for node in ast.parse(program.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and [target.id for target in node.targets] == ["SETTINGS"]:
+        if isinstance(node, ast.Assign) and [getattr(target, "id", None) for target in node.targets] == ["SETTINGS"]:
             return ast.literal_eval(node.value)
     raise ValueError(f"{program.name} has no SETTINGS.")

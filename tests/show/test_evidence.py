@@ -84,7 +84,7 @@ def test_errors_say_what_is_there(data):
 
 def test_evidence_of_other_weights_or_settings_is_stale(data):
     program = data / "recipes/evidence/05_objects.py"
-    program.write_text('SETTINGS = {"n": 3}\n')
+    program.write_text('A, B = 1, 2\nSETTINGS = {"n": 3}\n')
     written()
     assert evidence.stale("05-objects") == [] and "1 stored findings" in doctor.evidence()
     program.write_text('SETTINGS = {"n": 4}\n')
