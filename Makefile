@@ -12,7 +12,7 @@ IMAGENETTE ?= build/imagenette2-160
 BROWSER := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test slow student slides grade wheel lessons data train captioner joint evidence gallery lock
+.PHONY: lab test slow student slides grade site wheel lessons data train captioner joint evidence gallery lock
 lab: .venv/lab.stamp
 	$(BIN)/lecturekit doctor
 	$(BIN)/lecturekit exercises
@@ -21,7 +21,7 @@ lab: .venv/lab.stamp
 test: .venv/test.stamp .venv/teach.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder   # the long files first
 
-slow: .venv/test.stamp .venv/teach.stamp   # what takes minutes more
+slow: .venv/test.stamp .venv/teach.stamp .venv/site.stamp   # what takes minutes more
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -n 2 -m slow
 
 student slides: .venv/teach.stamp
@@ -35,6 +35,9 @@ evidence: .venv/lab.stamp
 
 gallery: .venv/lab.stamp
 	$(BIN)/python $(RECIPES)/gallery.py
+
+site: .venv/site.stamp
+	$(BIN)/python docs/site/build.py
 
 wheel: .venv/lab.stamp
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
@@ -78,7 +81,7 @@ COMPILE = uv pip compile pyproject.toml --quiet --universal --fork-strategy fewe
 	--no-annotate --only-binary :all: --no-binary grad-cam
 lock:
 	$(COMPILE) --output-file requirements.lock
-	for extra in test teach data; do $(COMPILE) --extra $$extra --constraint requirements.lock \
+	for extra in test teach site data; do $(COMPILE) --extra $$extra --constraint requirements.lock \
 		$$(sed -n 's/^\([^ ]*\)==.*/--no-emit-package \1/p' requirements.lock) --output-file requirements-$$extra.lock; done
 	{ sed '/- pip:/q' environment.yml; sed -n 's/^\([^ ]*==.*[^ ]\) *\\$$/        - \1/p' requirements.lock; \
 		echo '        - -e .'; } > environment.tmp && mv environment.tmp environment.yml
