@@ -1,14 +1,17 @@
 """What a student calls: `check("03.1", my_function)` compares a function with the course's own on fixed inputs."""
 
-import copy
 import inspect
 from dataclasses import dataclass
 
+from lecturekit.course import comparing, judging, sources
+from lecturekit.course.grading import answers
 from lecturekit.course.progress import BY_HAND, NOT_TRIED, NOT_YET, PASSED, Progress, Row
-from lecturekit.course.questions import difference, question, questions
+from lecturekit.course.questions import question, questions
 
 WRITTEN_POINTS = 5   # of the question in words that closes each lesson
+IDEA_AT, FORMULA_AT = 2, 3   # the wrong answer from which a hint's second and third stage are shown
 _states = {}         # {question id: state of its last check in this kernel}
+_wrong = {}          # {question id: how many wrong answers were checked in this kernel}
 
 
 @dataclass(frozen=True)
@@ -23,26 +26,60 @@ class Passed:
         return f"✓ {self.id}: agrees with the reference on {self.cases} cases ({self.points} points)"
 
 
+@dataclass(frozen=True)
+class Hint:
+    """The idea behind a question, and its formula."""
+
+    id: str
+    idea: str
+    formula: str
+
+    def __repr__(self):
+        return f"{self.id}\nIdea: {self.idea}\nFormula: {self.formula}"
+
+
+class Told:
+    """An exception that a notebook shows by its message alone, without a traceback."""
+
+    def _render_traceback_(self):
+        return str(self).splitlines()
+
+
+class NotWritten(Told, NotImplementedError):
+    """The exercise is not written yet."""
+
+
+class Wrong(Told, AssertionError):
+    """The answer is wrong."""
+
+
 def check(identifier, function, seed=0):
     """Compare `function` with the reference of a question; `seed` draws the inputs.
 
-    Returns `Passed`. Raises NotImplementedError where the stub still stands, and AssertionError, with a hint that
-    fits the mistake, where the answer is wrong.
+    Returns `Passed`. Raises `NotWritten` where the stub still stands, and `Wrong`, with what differs and a hint, where
+    the answer is wrong; where it fails by an exception, that one.
     """
     asked = question(identifier)
     if not callable(function):
         raise TypeError(f"function: got {type(function).__name__}. It takes your function {asked.function}.")
     _states[asked.id] = NOT_YET
-    _refuse_forbidden(asked, function)
-    cases = asked.inputs(seed)
-    for number, arguments in enumerate(cases, 1):
-        answer = _run(asked, function, arguments)
-        wrong = difference(answer, asked.reference(*copy.deepcopy(arguments)), asked.tolerance)
-        if wrong:
-            raise AssertionError(f"{asked.id}, case {number} of {len(cases)}: {wrong}. "
-                                 f"Hint: {hint(asked, function, cases)}")
+    _refuse(asked, answers.forbidden(asked, sources.of(function, asked.function)))
+    cases = asked.cases(seed)
+    with sources.watched(asked) as used:
+        given = [_called(asked, function, case) for case in cases]
+    _refuse(asked, sorted(used))
+    expected = judging.outcomes(asked.reference, cases)
+    found = judging.verdicts(asked, cases, given, expected)
+    if any(found):
+        raise Wrong(_explained(asked, function, cases, given, expected, found))
     _states[asked.id] = PASSED
     return Passed(asked.id, len(cases), asked.points)
+
+
+def hint(identifier):
+    """The idea and the formula of a question, for who wants them before three tries."""
+    asked = question(identifier)
+    return Hint(asked.id, asked.idea, asked.formula)
 
 
 def progress(lesson):
@@ -53,50 +90,57 @@ def progress(lesson):
     return Progress(lesson, (*rows, written))
 
 
-def hint(asked, function, cases):
-    """The hint of the known mistake whose answers `function` gives on every case, else the question's own."""
-    return matching_hint(asked, outcomes(function, cases), (outcomes(m.solution, cases) for m in asked.mistakes))
-
-
-def matching_hint(asked, answers, known):
-    """The hint of the first mistake whose outcomes (in `known`, a list for each mistake) equal `answers` throughout."""
-    for mistake, wrong in zip(asked.mistakes, known):
-        if all(_same(answer, other, asked.tolerance) for answer, other in zip(answers, wrong, strict=True)):
-            return mistake.hint
-    return asked.hint
-
-
-def outcomes(function, cases):
-    """What `function` returns on each case, or the exception that it raises."""
-    return [_outcome(function, arguments) for arguments in cases]
-
-
-def _outcome(function, arguments):
-    try:
-        return function(*copy.deepcopy(arguments))
-    except Exception as error:
-        return error
-
-
-def _same(answer, other, tolerance):
-    if isinstance(answer, Exception) or isinstance(other, Exception):
-        return False
-    try:
-        return difference(answer, other, tolerance) is None
-    except Exception:
-        return False
-
-
-def _run(asked, function, arguments):
-    try:
-        return function(*copy.deepcopy(arguments))
-    except NotImplementedError:
-        _states[asked.id] = NOT_TRIED
-        raise NotImplementedError(f"{asked.id}: {asked.function} is still to be written.") from None
-
-
-def _refuse_forbidden(asked, function):
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    used = sorted(set(asked.forbidden) & set(code.co_names)) if code else []
+def _refuse(asked, used):
     if used:
-        raise AssertionError(f"{asked.id}: write it yourself, without {', '.join(used)}.")
+        raise Wrong(f"{asked.id}: write it yourself, without {', '.join(used)}.")
+
+
+def _called(asked, function, case):
+    answer = judging.called(function, case.arguments)
+    if isinstance(answer, judging.Failure) and answer.error == NotImplementedError.__name__:
+        _states[asked.id] = NOT_TRIED
+        raise NotWritten(f"{asked.id}: {asked.function} is still to be written.")
+    return answer
+
+
+def _fail_again(asked, function, cases, given):
+    """Let the exception that ended a case through, with its traceback, and say which case it was."""
+    failed = next((case for case, answer in zip(cases, given) if isinstance(answer, judging.Failure)), None)
+    if failed:
+        try:
+            function(*judging.built(failed.arguments))
+        except Exception as error:
+            error.add_note(f"{asked.id}, {failed.kind.what}: {call(asked, failed.arguments)}")
+            raise
+
+
+def _explained(asked, function, cases, given, expected, found):
+    """What differs, the diagnosis where there is one, and as many stages of the hints as wrong answers were checked."""
+    diagnosis = judging.diagnosis(asked, cases, given, expected, judging.known(asked, cases, expected))
+    if not diagnosis:
+        _fail_again(asked, function, cases, given)
+    _wrong[asked.id] = _wrong.get(asked.id, 0) + 1
+    first = next(number for number, verdict in enumerate(found) if verdict)
+    return "\n".join(filter(None, [told(asked, cases, found, first), diagnosis, *_stages(asked, _wrong[asked.id])]))
+
+
+def told(asked, cases, found, number):
+    """What is wrong with one case: which it is, its input where it is small, what differs, by how much."""
+    case, wrong = cases[number], sum(verdict is not None for verdict in found)
+    many = f" ({wrong} of {len(cases)} cases are wrong)" if wrong > 1 else ""
+    return (f"{asked.id}, case {number + 1} of {len(cases)}, {case.kind.what}{many}: "
+            f"{call(asked, case.arguments)}: {found[number].text}.")
+
+
+def call(asked, arguments):
+    """The call of one case as code, what is large by its shape."""
+    names = list(inspect.signature(asked.reference).parameters)
+    names = names if len(names) == len(arguments) else [""] * len(arguments)
+    parts = (f"{name}={comparing.shown(value)}" if name else comparing.shown(value)
+             for name, value in zip(names, arguments))
+    return f"{asked.function}({', '.join(parts)})"
+
+
+def _stages(asked, tries):
+    stages = [f"Idea: {asked.idea}"] if tries >= IDEA_AT else [f'hint("{asked.id}") tells more.']
+    return [*stages, f"Formula: {asked.formula}"] if tries >= FORMULA_AT else stages

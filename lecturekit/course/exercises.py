@@ -9,14 +9,13 @@ from pathlib import Path
 
 import nbformat
 
-from lecturekit.course import lessons
+from lecturekit.course import lessons, progress
 
 FOLDER = Path("exercises")
 SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION$", re.M | re.S)
 CODE_STUB = r"\1# YOUR CODE HERE" "\n" r"\1raise NotImplementedError()"
 TEXT_STUB = "*Your answer here.*"
 GOES_ON = "raises-exception"
-PROGRESS = "## Your progress\n\nRun this cell whenever you like: it knows the checks since the kernel started."
 
 
 def build(numbers=None, folder=FOLDER):
@@ -58,7 +57,7 @@ def with_progress(notebook, number):
 
 
 def _progress_cells(number):
-    source = f'from lecturekit.course.checks import progress\n\nprogress("{number}")'
     hidden = {"slideshow": {"slide_type": "skip"}}
-    return [nbformat.v4.new_markdown_cell(PROGRESS, id=f"{number}-progress-title", metadata=hidden),
+    (_, title), (_, source) = progress.cells(number)
+    return [nbformat.v4.new_markdown_cell(title, id=f"{number}-progress-title", metadata=hidden),
             nbformat.v4.new_code_cell(source, id=f"{number}-progress", metadata=hidden)]

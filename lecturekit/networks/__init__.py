@@ -2,7 +2,7 @@
 
 `models` loads the bundled networks and torchvision's by one call (`nets` holds the architectures); `hooks` records what
 a layer gives, `derivative` how a score changes with the images. On top of them stand `captioner`, `joint` (images and
-sentences in one space) and `decoders` (from a layer back to the picture).
+sentences in one space) and `decoders` (from a layer back to the picture). `small` makes the tiny networks of exercises.
 """
 
-__all__ = ["captioner", "decoders", "derivative", "hooks", "joint", "models", "nets"]
+__all__ = ["captioner", "decoders", "derivative", "hooks", "joint", "models", "nets", "small"]

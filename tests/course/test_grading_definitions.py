@@ -46,7 +46,7 @@ def test_texts_and_other_methods_change_nothing(edited, name, old, new):
 
 def test_a_question_changes_its_own_marks_alone(edited):
     assert edited(QUESTIONS, '"03.1", "spans", points=5', '"03.1", "spans", points=6') == ["03.1"]
-    assert edited(QUESTIONS, "def _pushed_back(", "def _pushed_back(changed, ") == ["03.1"]
+    assert edited(QUESTIONS, "def _only_whole(", "def _only_whole(changed, ") == ["03.1"]
 
 
 def test_what_a_reference_reaches_in_the_package_changes_its_marks(edited):
@@ -58,3 +58,5 @@ def test_what_a_reference_reaches_in_the_package_changes_its_marks(edited):
 def test_the_grader_changes_all_marks(edited):
     assert edited("course/grading/marks.py", "LONGEST = 300", "LONGEST = 301") == ALL
     assert edited("course/grading/worker.py", "def seed():", "def seed(number=0):") == ALL
+    assert edited("course/judging.py", "ORDINARY = 0.5", "ORDINARY = 0.4") == ALL
+    assert edited("networks/small.py", "CLASSES = 5", "CLASSES = 6") == ALL

@@ -59,6 +59,15 @@ def test_students_are_told_what_an_exercise_costs_and_can_unfold_a_hint(number):
 
 
 @lessons
+def test_students_are_told_what_an_exercise_allows(number):
+    """The sentence comes from the question: what its cell says is what the check and the grader hold."""
+    text = [cell.source for cell in cells(number) if cell.cell_type == "markdown"]
+    for asked in questions.questions(number):
+        told, = (source for source in text if re.search(rf"^#+ .*Exercise {asked.id}\b", source, re.M))
+        assert asked.rules in told, f"{asked.id} should say: {asked.rules}"
+
+
+@lessons
 def test_no_later_cell_needs_the_students_answer(number):
     every = [cell.source for cell in cells(number) if cell.cell_type == "code"]
     for asked in questions.questions(number):

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import lecturekit
+from lecturekit import files
 
 PACKAGE = Path(lecturekit.__file__).resolve().parent
 COURSE = "lecturekit.course"
@@ -22,9 +23,20 @@ def make(asked, folder):
             target.parent.mkdir(exist_ok=True)
             target.write_text(without_answers(path.read_text(), ".".join(name.with_suffix("").parts), asked))
             py_compile.compile(str(target), dfile=f"/course/lecturekit/{name}", doraise=True)
+        _add_weights(asked, copy.parent)
         copy.parent.chmod(0o755)
         if not folder.exists():
             shutil.move(copy.parent, folder)
+
+
+def _add_weights(asked, folder):
+    """Beside the package, as it looks for them: the weights of the bundled networks that the question's cases use."""
+    for name in (f"weights/{network}.safetensors" for network in asked.bundled):
+        target = folder / "data" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files.verified(name), target)
+        with open(folder / "data" / files.SUMS, "a") as sums:
+            sums.write(f"{files.checksums()[name]}  {name}\n")
 
 
 def modules():

@@ -11,11 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import lecturekit
-from lecturekit.course import lessons
+from lecturekit.course.grading import submissions
 from lecturekit.course.questions import questions
 
 ROOT = Path(lecturekit.__file__).resolve().parent
-JUDGES = ("course.grading.marks", "course.grading.worker")
+JUDGES = ("course.grading.marks", "course.grading.worker", "networks.small")
 NO_JUDGES = re.compile(r"grading\.(sandbox|view|watch|rights|seccomp|scratch)$|questions\.lesson_\d+$")
 
 
@@ -29,8 +29,7 @@ def digest(identifier):
     lesson = identifier.split(".")[0]
     first = f"course.questions.lesson_{lesson}", identifier
     parts = [ast.dump(node) for node in reached(first)] + _judges()
-    setup = next(cell.source for cell in lessons.read(lesson).cells if cell.cell_type == "code")
-    return hashlib.sha256("\n".join([*parts, setup]).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join([*parts, *submissions.setup(lesson)]).encode()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)

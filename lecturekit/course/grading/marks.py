@@ -5,11 +5,12 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lecturekit.course import checks
+from lecturekit.course import judging
 from lecturekit.course.grading import answers, plain, sandbox, submissions
-from lecturekit.course.questions import difference, question, questions
+from lecturekit.course.judging import Failure
+from lecturekit.course.questions import question, questions
 
-SEEDS = 3
+DRAWS = 3            # cases of each kind
 LONGEST = 300        # characters of a message
 KILLED = {"time": "stopped after {wall:g} s", "memory": "it held more memory than it may",
           "answer": "the answer is larger than it may be"}
@@ -43,61 +44,53 @@ class _Runner:
     limits: sandbox.Limits
     box: sandbox.Sandbox
 
-    def __post_init__(self):
-        self.setup, self.loaded = submissions.setup(self.lesson), []
-
     def marks(self, asked):
-        source = self.found.code[asked.id]
-        state, message, case_marks, hint = self._judged(asked, source)
-        right = sum(case["ok"] for case in case_marks)
-        earned = round(asked.points * right / len(case_marks), 2) if case_marks else 0.0
-        known = source is not None and not answers.is_blank(source, asked.function)
-        return {"id": asked.id, "points": asked.points, "earned": earned, "state": state, "message": clean(message),
-                "hint": hint, "cases": case_marks, "answer_sha256": answers.digest(source) if known else ""}
+        answer = self.found.found[asked.id]
+        state, message, cases, share, hint = self._judged(asked, answer)
+        known = answer is not None and not answers.is_blank(answer.source, asked.function)
+        return {"id": asked.id, "points": asked.points, "earned": round(asked.points * share, 2), "state": state,
+                "message": clean(message), "hint": hint, "cases": cases,
+                "answer_sha256": answers.digest(answer.source) if known else ""}
 
-    def _judged(self, asked, source):
-        """(state, message, cases, hint) of one answer."""
-        if source is None:
-            return "missing", self.found.message or "no cell with this answer was found", [], ""
-        if answers.is_blank(source, asked.function):
-            return "blank", "", [], ""
-        for what in answers.suspicious(source):
+    def _judged(self, asked, answer):
+        """(state, message, cases, share of the points, hint) of one answer."""
+        if answer is None:
+            return "missing", self.found.message or "no cell with this answer was found", [], 0.0, ""
+        if answers.is_blank(answer.source, asked.function):
+            return "blank", "", [], 0.0, ""
+        for what in answers.suspicious(answer.wrote):
             self.found.flag(f"{asked.id}: uses {what}")
-        used = answers.forbidden(asked, source)
-        if used:
-            return "refused", f"write it yourself, without {', '.join(used)}", [], ""
-        if len(source) > answers.MAXIMUM:
-            return "refused", f"the cell has more than {answers.MAXIMUM} characters", [], ""
-        return self._run(asked, source)
+        if used := answers.forbidden(asked, answer.made_of):
+            return "refused", f"write it yourself, without {', '.join(used)}", [], 0.0, ""
+        if sum(map(len, answer.run)) > answers.MAXIMUM:
+            return "refused", f"the answer has more than {answers.MAXIMUM} characters", [], 0.0, ""
+        return self._run(asked, answer)
 
-    def _run(self, asked, source):
+    def _run(self, asked, answer):
         expected = references(asked.id, self.secret)
-        reply = self.box.run(asked, self.setup + self._needed(source), source, expected.cases, self.limits)
+        before = [*submissions.setup(self.lesson), *answer.run[:-1]]
+        reply = self.box.run(asked, before, answer.run[-1], [case.arguments for case in expected.cases], self.limits)
         if reply["output"] > self.limits.output:
             self.found.flag(f"{asked.id}: output flood")
         outcome = Outcome.read(reply, len(expected.cases))
-        if outcome.loaded:
-            self.loaded.append(source)
-            if answers.tree(source) is None:
-                self.found.flag(f"{asked.id}: runs, but could not be searched for forbidden names")
+        if outcome.loaded and not all(map(answers.tree, answer.wrote)):
+            self.found.flag(f"{asked.id}: runs, but could not be searched for forbidden names")
         state, message = outcome.verdict(reply, self.limits)
-        cases = [_compared(asked, got, want) for got, want in zip(outcome.answers, expected.answers)]
-        wrong = not all(case["ok"] for case in cases)
-        return state, message, cases, checks.matching_hint(asked, outcome.answers, expected.known) if wrong else ""
+        wrong = judging.verdicts(asked, expected.cases, outcome.answers, expected.answers)
+        hint = judging.diagnosis(asked, expected.cases, outcome.answers, expected.answers, expected.known) or asked.idea
+        if state == "answered" and not any(wrong):
+            message = ""   # what failed beside the answer costs nothing
+        return (state, message, [_told(case, verdict) for case, verdict in zip(expected.cases, wrong)],
+                judging.credit(expected.cases, wrong), hint if any(wrong) else "")
 
-    def _needed(self, source):
-        """The earlier answers that define a name which `source` reads, and those that these need, in order."""
-        wanted, needed = answers.uses(source), []
-        for earlier in reversed(self.loaded):
-            if answers.defines(earlier) & wanted:
-                needed.insert(0, earlier)
-                wanted = wanted | answers.uses(earlier)
-        return needed
+
+def _told(case, verdict):
+    return {"kind": case.kind.what, "ok": verdict is None, "difference": clean(verdict.text if verdict else "")}
 
 
 @dataclass(frozen=True)
 class References:
-    """A question's cases, the reference's answers, and those of each known mistake."""
+    """A question's cases, the reference's answers, and the signature of each known mistake."""
 
     cases: list
     answers: list
@@ -108,11 +101,11 @@ class References:
 def references(identifier, secret):
     """Fresh inputs, the same for the same secret, with what the reference and the known mistakes make of them."""
     asked = question(identifier)
-    cases = [case for number in range(SEEDS) for case in asked.inputs(_seed(secret, identifier, number))]
-    right = checks.outcomes(asked.reference, cases)
-    if failed := next((answer for answer in right if isinstance(answer, Exception)), None):
-        raise RuntimeError(f"{identifier}: the reference itself fails") from failed
-    return References(cases, right, [checks.outcomes(mistake.solution, cases) for mistake in asked.mistakes])
+    cases = [case for number in range(DRAWS) for case in asked.cases(_seed(secret, identifier, number))]
+    right = judging.outcomes(asked.reference, cases)
+    if failed := next((answer for answer in right if isinstance(answer, Failure)), None):
+        raise RuntimeError(f"{identifier}: the reference itself fails ({failed.text})")
+    return References(cases, right, list(judging.known(asked, cases, right)))
 
 
 def _seed(secret, identifier, number):
@@ -137,15 +130,15 @@ class Outcome:
                 found._add(record, values, count)
         except ValueError:
             found.message, found.done = "what came back was not plain data", False
-        found.answers += [NoAnswer("no answer")] * (count - len(found.answers))
+        found.answers += [Failure("", "no answer")] * (count - len(found.answers))
         return found
 
     def _add(self, record, values, count):
         self.loaded = self.loaded or "loaded" in record
         self.done = self.done or "done" in record
-        self.message = str(record.get("failed", self.message))
+        self.message = str(record.get("failed", record.get("before", self.message)))
         if self.loaded and len(self.answers) < count and (len(values) == 1 or "error" in record):
-            self.answers.append(NoAnswer(str(record["error"])) if "error" in record else values[0])
+            self.answers.append(_failure(str(record["error"])) if "error" in record else values[0])
 
     def verdict(self, reply, limits):
         """(state, message)."""
@@ -155,37 +148,18 @@ class Outcome:
             return "killed", self.message or f"the process ended before all answers were there (code {reply['code']})"
         if not self.loaded:
             return "failed", self._explained(self.message)
-        errors = [answer for answer in self.answers if isinstance(answer, NoAnswer)]
-        first = self._explained(str(errors[0])) if errors else ""
+        errors = [answer for answer in self.answers if isinstance(answer, Failure)]
+        first = self._explained(errors[0].text) if errors else self.message
         return ("failed" if len(errors) == len(self.answers) else "answered"), first
 
     @staticmethod
     def _explained(message):
-        alone = " (only the cell of the answer is run: what it needs must stand there)"
+        alone = " (nothing in the notebook that could be run on its own defines it)"
         return message + alone if message.startswith("NameError") else message
 
 
-class NoAnswer(Exception):
-    """Stands for the answer of a case that has none."""
-
-
-def _compared(asked, got, want):
-    """{"ok", "difference"} of one case; whatever the answer is, the comparison is ours."""
-    if isinstance(got, NoAnswer):
-        return {"ok": False, "difference": clean(str(got))}
-    try:
-        wrong = not_plain(got) or difference(got, want, asked.tolerance)
-    except Exception as error:   # numbers too large for a float, parts that make no array
-        wrong = f"the answer cannot be compared ({type(error).__name__})"
-    return {"ok": wrong is None, "difference": clean(wrong or "")}
-
-
-def not_plain(value):
-    """What in an answer was no plain data, or None."""
-    if isinstance(value, plain.NotPlain):
-        return f"got {value.what}, which is not plain data"
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
-    return next(filter(None, map(not_plain, parts)), None)
+def _failure(message):
+    return Failure(message.partition(":")[0], message)
 
 
 def clean(text):

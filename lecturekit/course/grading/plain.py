@@ -1,12 +1,15 @@
 """Values as plain data across the sandbox's boundary: JSON for the structure, safetensors for numbers, never pickle.
 
-Both sides use it: the grader to send the inputs and to read the answers, the sandbox the other way round. A message is
-a run of frames; a frame is the two lengths, the JSON and the safetensors. Nothing that is read here is trusted.
+Both sides use it: the grader to send the inputs and to read the answers, the sandbox the other way round; the check in
+a notebook sends an answer through it too, so that both have one notion of plain data. A message is a run of frames; a
+frame is the two lengths, the JSON and the safetensors. Nothing that is read here is trusted.
 """
 
 import json
 import struct
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -17,6 +20,8 @@ DEPTH, NODES = 20, 20_000
 DTYPES = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.bfloat16,
           torch.float32, torch.float64}
 SCALARS = (bool, int, float, str)
+LIMIT = 8 << 20      # bytes of numbers in one answer
+LONGEST = 1024       # bits of a whole number
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,24 @@ class NotPlain:
     """Stands for an answer that is not plain data; `what` says what it was."""
 
     what: str
+
+
+@dataclass(frozen=True)
+class Network:
+    """Stands for a network, frozen and in eval mode, that is built anew where it is used: one of `networks.small` by
+    its architecture and the seed of its weights, or, without a seed, a bundled one by its name."""
+
+    name: str
+    seed: int | None = None
+
+
+def through(value, limit=LIMIT):
+    """An answer as it comes out at the other end: plain data, a `NotPlain` in the place of what is none."""
+    try:
+        (_, (value,)), = unpack(pack({}, [value], limit))
+    except ValueError:
+        return NotPlain("a structure that cannot be sent")
+    return value
 
 
 def pack(record, values=(), limit=1 << 30):
@@ -34,13 +57,16 @@ def pack(record, values=(), limit=1 << 30):
     return HEAD.pack(len(text), len(blob)) + text + blob
 
 
-def unpack(message):
-    """Yield (record, values) for each frame. Raises ValueError where the bytes are no frames."""
+def unpack(message, build=None):
+    """Yield (record, values) for each frame. Raises ValueError where the bytes are no frames.
+
+    `build(name, seed)` makes the network that a `Network` stands for; without it, as for answers, there may be none.
+    """
     start = 0
     while start < len(message):
         record, blob, start = _frame(message, start)
         try:
-            reader = _Reader(load(blob) if blob else {})
+            reader = _Reader(load(blob) if blob else {}, build)
             yield record, [reader.value(node) for node in record.pop("values", [])]
         except Exception as error:   # whatever the bytes made safetensors or the reader do
             raise ValueError(f"message: got a frame that holds no plain data ({type(error).__name__})") from None
@@ -77,7 +103,9 @@ class _Writer:
         if depth > DEPTH or self.nodes > NODES:
             raise _TooMuch
         for kinds, encode in ((SCALARS, self.scalar), ((list, tuple, dict), self.parts),
-                              ((torch.Tensor, np.ndarray), self.numbers)):
+                              ((torch.Tensor, np.ndarray), self.numbers), ((Fraction, Decimal), self.ratio),
+                              (range, lambda value, depth: self.parts(list(value[:NODES + 1]), depth)),
+                              (Network, lambda value, depth: ["network", [value.name, value.seed]])):
             if isinstance(value, kinds):
                 return encode(value, depth)
         if isinstance(value, np.generic) and type(value.item()) in SCALARS:
@@ -86,7 +114,12 @@ class _Writer:
 
     def scalar(self, value, depth):
         kind = next(kind for kind in SCALARS if isinstance(value, kind))
+        if kind is int and value.bit_length() > LONGEST:
+            return ["other", "a whole number that is too long"]
         return kind(value) if kind is not str else str(value)[:self.limit // 8]
+
+    def ratio(self, value, depth):
+        return float(value)
 
     def parts(self, value, depth):
         if isinstance(value, dict):
@@ -111,8 +144,8 @@ class _Writer:
 
 
 class _Reader:
-    def __init__(self, tensors):
-        self.tensors, self.nodes = tensors, 0
+    def __init__(self, tensors, build):
+        self.tensors, self.build, self.nodes = tensors, build, 0
 
     def value(self, node, depth=0):
         self.nodes += 1
@@ -131,6 +164,8 @@ class _Reader:
     def _leaf(self, kind, content):
         if kind == "other":
             return NotPlain(str(content))
+        if kind == "network":
+            return self.build(*content)
         tensor = self.tensors[content]
         if kind not in ("tensor", "array") or tensor.dtype not in DTYPES:
             raise ValueError

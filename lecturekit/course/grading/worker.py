@@ -44,20 +44,25 @@ def limit(limits):
 
 
 def answer(shell, request, send):
-    """Run the cells, then the student's function on each case; `send` gets a frame for each step."""
-    task, _ = next(frames := plain.unpack(request))
+    """Run the statements, each whatever the others did, then the student's function, where there is one by then, on each
+    case; `send` gets a frame for each step."""
+    task, _ = next(frames := plain.unpack(request, network))
     seed()
-    for source in task["before"]:
-        shell.run_cell(source)
-    ran = shell.run_cell(task["source"])
-    error = ran.error_before_exec or ran.error_in_exec
+    ran = [shell.run_cell(source) for source in (*task["before"], task["source"])]
+    errors = [error for one in ran if (error := one.error_before_exec or one.error_in_exec) is not None]
     function = shell.user_ns.get(task["function"])
-    if error is not None or not callable(function):
-        return send(plain.pack({"failed": describe(error) if error is not None else
+    if not callable(function):
+        return send(plain.pack({"failed": describe(errors[-1]) if errors else
                                 f"the cell defines no function {task['function']}"}))
-    send(plain.pack({"loaded": True}))
+    send(plain.pack({"loaded": True, **({"before": describe(errors[0])} if errors else {})}))
     for _, arguments in frames:
         send(called(function, arguments, task["limit"]))
+
+
+def network(name, number):
+    """The network that stands in a request, from the copy of lecturekit."""
+    from lecturekit.networks import small
+    return small.build(name, number)
 
 
 def seed():

@@ -1,47 +1,110 @@
 """Graded questions. Each is defined once; the lesson's check, the grader and the tests all read the same definition.
 
-A lesson's questions stand in `lesson_NN.py` as the list QUESTIONS. Inputs are plain data (tensors, numbers, strings,
-tuples of them), drawn from a seed, so that they can be sent to another process.
+A lesson's questions stand in `lesson_NN.py` as the list QUESTIONS. A question lists its kinds of case; a seed draws
+one of each. Arguments are plain data (tensors, numbers, strings, tuples of them) or a `Network`, which stands for one
+that is built where the answer runs, so that they can be sent to another process.
 """
 
 import importlib
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from lecturekit import validate
+from lecturekit.course.grading.plain import Network
+
+__all__ = ["LESSONS", "Case", "Kind", "Mistake", "Network", "Question", "Verdict", "question", "questions"]
 
 LESSONS = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10")
+TYPES = ("ordinary", "edge", "degenerate", "large")
+
+# What a question forbids where it asks for these to be written: names, or patterns as of fnmatch.
+CONVOLUTIONS = ("conv[123]d*", "conv_t*", "Conv[123]d", "ConvTranspose*", "convolution*", "convolve*", "correlate*",
+                "fftconvolve", "conv_tbc")
+AUTOGRAD = ("grad", "autograd", "backward", "requires_grad*", "vjp", "jvp", "jacrev", "jacfwd", "jacobian",
+            "grad_and_value", "linearize")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of case: "ordinary", "edge", "degenerate" or "large", what it is in words, and how one is drawn."""
+
+    type: str
+    what: str
+    draw: Callable[[torch.Generator], tuple]   # -> the arguments
+
+    def __post_init__(self):
+        validate.one_of("type", self.type, TYPES)
+
+
+@dataclass(frozen=True)
+class Case:
+    """The arguments of one call, and the kind that they were drawn for."""
+
+    kind: Kind
+    arguments: tuple
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A typical wrong solution and the hint for the student who wrote it."""
+    """A typical wrong solution and the hint for the student who wrote it, which never holds the right code."""
 
     hint: str
     solution: Callable
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What a question's own `judge` finds wrong: `fault` in a word or two (equal faults get equal hints), and a text."""
+
+    fault: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Question:
-    """A graded exercise: the student writes `function`, which must agree with `reference` on inputs from any seed."""
+    """A graded exercise: the student writes `function`, which must agree with `reference` on cases from any seed.
+
+    `judge(arguments, answer, expected)`, where there is one, decides in place of the comparison with the reference:
+    it returns None or a `Verdict`. `bundled` names the networks of the course that the cases use.
+    """
 
     id: str                                  # "03.1": lesson and number
     function: str                            # the name of the student's function
     points: int
     minutes: int
-    inputs: Callable[[int], list[tuple]]     # seed -> the arguments of each case
+    kinds: tuple[Kind, ...]
     reference: Callable
     mistakes: tuple[Mistake, ...]
-    hint: str                                # for a wrong answer that matches no known mistake
+    idea: str                                # the second stage of the hints
+    formula: str                             # the third one
+    without: str = ""                        # what the answer may not use, in words
+    forbidden: tuple[str, ...] = ()          # the same as names, or patterns of names
     tolerance: float = 1e-4
-    forbidden: tuple[str, ...] = field(default=())   # names that the answer may not call
+    judge: Callable | None = None
+    bundled: tuple[str, ...] = ()
 
     @property
     def lesson(self):
         return self.id.split(".")[0]
+
+    @property
+    def rules(self):
+        """What the answer may use and what counts, as the exercise's cell says it."""
+        without = f" Not allowed: {self.without}." if self.without else ""
+        return (f"*Allowed: what this notebook imports, and functions of your own.{without} Graded: the "
+                f"`{self.function}` that your notebook ends up with, and what it needs of your other cells.*")
+
+    def cases(self, seed):
+        """One case of each kind, drawn from the seed."""
+        return [Case(kind, tuple(kind.draw(_generator(seed, kind)))) for kind in self.kinds]
+
+
+def _generator(seed, kind):
+    """Random numbers of the kind's own, so that a new kind leaves the others' cases as they are."""
+    return torch.Generator().manual_seed((seed << 20) + zlib.crc32(kind.what.encode()) % (1 << 20))
 
 
 def questions(lesson=None):
@@ -53,37 +116,6 @@ def questions(lesson=None):
 
 def question(identifier):
     """The question with an id such as "03.1"."""
-    every = {q.id: q for q in questions()}
+    lesson = str(identifier).partition(".")[0]
+    every = {q.id: q for q in questions(lesson if lesson in LESSONS else None)}
     return every[validate.one_of("id", identifier, every)]
-
-
-def difference(answer, expected, tolerance):
-    """What is wrong with `answer` in a few words, or None where it equals `expected` within the tolerance."""
-    if isinstance(expected, (tuple, list)):
-        if not isinstance(answer, (tuple, list)) or len(answer) != len(expected):
-            return f"got {_describe(answer)}, expected {len(expected)} values"
-        parts = (difference(a, e, tolerance) for a, e in zip(answer, expected))
-        return next((part for part in parts if part), None)
-    if isinstance(expected, str):
-        return None if answer == expected else f"got {answer!r}"
-    try:
-        got, want = (np.asarray(v.detach().cpu() if isinstance(v, torch.Tensor) else v, dtype=np.float64)
-                     for v in (answer, expected))
-    except (TypeError, ValueError):
-        return f"got {_describe(answer)}, expected {_describe(expected)}"
-    return _numeric_difference(got, want, tolerance)
-
-
-def _numeric_difference(got, want, tolerance):
-    if got.shape != want.shape:
-        return f"got shape {got.shape}, expected {want.shape}"
-    if not np.isfinite(got).all():
-        return "got NaN or infinite values"
-    if np.allclose(got, want, rtol=tolerance, atol=tolerance):
-        return None
-    return f"the values differ by up to {np.abs(got - want).max():.3g}"
-
-
-def _describe(value):
-    shape = getattr(value, "shape", None)
-    return type(value).__name__ if shape is None else f"{type(value).__name__} of shape {tuple(shape)}"

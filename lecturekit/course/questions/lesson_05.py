@@ -1,23 +1,36 @@
-"""Lesson 5, CAM and Grad-CAM: what tells two classes apart, evidence for and against, whose object a map lies on."""
+"""Lesson 5, CAM and Grad-CAM: what tells two classes apart, Grad-CAM by hooks, whose object a map lies on."""
 
 import torch
 
+from lecturekit import attribution
 from lecturekit.attribution import localisation
-from lecturekit.course.questions import Mistake, Question
+from lecturekit.course.questions import Kind, Mistake, Network, Question
+from lecturekit.course.questions.drawing import normal, uniform, whole
+from lecturekit.networks.derivative import differentiate
 
 DISCRIMINATION = localisation.discrimination
+GRAD_CAM = attribution.grad_cam
+
+# 05.1 Rather a mug than a lemon
 
 
-def _last_maps(seed):
-    """Maps (C,h,w) behind a ReLU, the linear layer's weights (K,C) and biases (K,), two classes: twice."""
-    generator = torch.Generator().manual_seed(seed)
-    cases = []
-    for channels, side, classes in ((6, 4, 5), (9, 3, 4)):
-        maps = torch.randn(channels, side, side + 1, generator=generator).clamp(min=0)
-        weights, biases = (torch.randn(*shape, generator=generator) for shape in ((classes, channels), (classes,)))
-        this, that = torch.randperm(classes, generator=generator)[:2].tolist()
-        cases.append((maps, weights, biases, this, that))
-    return cases
+def _last_maps(channels, height, width, classes):
+    """Draws maps (C,h,w) behind a ReLU, the linear layer's weights (K,C) and biases (K,), and two classes."""
+    def draw(random):
+        this, that = torch.randperm(classes, generator=random)[:2].tolist()
+        maps = normal(random, channels, height, width).clamp(min=0)
+        return maps, normal(random, classes, channels), 2 * normal(random, classes), this, that
+    return draw
+
+
+def _with_itself(random):
+    maps, weights, biases, this, _ = _last_maps(5, 3, 4, 4)(random)
+    return maps, weights, biases, this, this
+
+
+def _dead_layer(random):
+    maps, *rest = _last_maps(5, 3, 4, 4)(random)
+    return torch.zeros_like(maps), *rest
 
 
 def _rather_than(maps, weights, biases, this, that):
@@ -30,8 +43,7 @@ def _other_way(maps, weights, biases, this, that):
 
 
 def _without_biases(maps, weights, biases, this, that):
-    map, lead = _rather_than(maps, weights, biases, this, that)
-    return map, lead - (biases[this] - biases[that]).item()
+    return _rather_than(maps, weights, torch.zeros_like(biases), this, that)
 
 
 def _summed_up(maps, weights, biases, this, that):
@@ -49,84 +61,138 @@ def _this_alone(maps, weights, biases, this, that):
     return map, (map.mean() + biases[this]).item()
 
 
+def _positive_part(maps, weights, biases, this, that):
+    map, lead = _rather_than(maps, weights, biases, this, that)
+    return map.clamp(min=0), lead
+
+
+def _in_columns(maps, weights, biases, this, that):
+    return _rather_than(maps, weights.T, biases, this, that)
+
+
 RATHER = Question(
-    "05.1", "rather_than", points=5, minutes=10, inputs=_last_maps, reference=_rather_than,
+    "05.1", "rather_than", points=5, minutes=10, reference=_rather_than,
+    kinds=(Kind("ordinary", "a few maps", _last_maps(6, 4, 5, 5)),
+           Kind("edge", "as many maps as classes", _last_maps(4, 3, 3, 4)),
+           Kind("edge", "one place", _last_maps(5, 1, 1, 4)),
+           Kind("degenerate", "a class and itself", _with_itself),
+           Kind("degenerate", "maps that are zero", _dead_layer),
+           Kind("large", "many maps", _last_maps(48, 9, 8, 20))),
+    idea="Both CAMs weigh the same maps, each with its class's weights. What does their difference weigh them with? "
+         "And the mean of a CAM is a logit, up to something that belongs to no place.",
+    formula="Both CAMs are weighted sums of the same maps, so their difference is the weighted sum with the difference "
+            "of the two rows of weights. Its mean plus the difference of the biases is the lead.",
     mistakes=(
         Mistake("Your signs are turned round: what speaks for `this` is positive.", _other_way),
-        Mistake("Your lead lacks the biases: add the difference of the two.", _without_biases),
+        Mistake("Your lead lacks the biases.", _without_biases),
         Mistake("Your lead adds the map up: global average pooling takes its mean.", _summed_up),
         Mistake("You add the biases at every place of the map: they come from no place, so they belong to the lead "
                 "alone.", _biases_in_the_map),
-        Mistake("Yours is the CAM of `this` alone: subtract that of `that`, and its bias.", _this_alone)),
-    hint="Both CAMs are weighted sums of the same maps, so their difference is the weighted sum with the difference of "
-         "the two rows of weights. Its mean plus the difference of the biases is the lead.",
-    forbidden=("cam", "grad_cam"))
+        Mistake("Yours is the CAM of `this` alone: subtract that of `that`, and its bias.", _this_alone),
+        Mistake("You keep only what is positive: where the map is negative, `that` is the likelier one.", _positive_part),
+        Mistake("You took columns of the weights: each class has a row.", _in_columns)),
+    without="lecturekit's `attribution.cam` and its like", forbidden=("cam", "grad_cam"))
 
 
-def _values_and_gradients(seed):
-    """Maps (C,h,w) behind a ReLU and a score's gradient there, of several sizes."""
-    generator = torch.Generator().manual_seed(seed)
-    shapes = ((5, 4, 4), (8, 3, 5), (6, 7, 7))
-    return [(torch.randn(*shape, generator=generator).clamp(min=0), torch.randn(*shape, generator=generator))
-            for shape in shapes]
+# 05.2 Grad-CAM with hooks, at any layer
 
 
-def _sides(map):
-    return map.clamp(min=0), (-map).clamp(min=0)
+def _network(architecture, layer, count=2, height=12, width=12):
+    """Draws a network, images (N,3,H,W) and a class for each; the layer is given."""
+    def draw(random):
+        network = Network(architecture, whole(random, 0, 1 << 20))
+        return network, uniform(random, count, 3, height, width), torch.randint(5, (count,), generator=random), layer
+    return draw
 
 
-def _for_and_against(values, gradients):
-    return _sides((gradients.mean((1, 2))[:, None, None] * values).sum(0))
+def _bundled(random):
+    classes = torch.randint(20, (2,), generator=random)
+    return Network("resnet_s"), uniform(random, 2, 3, 64, 64), classes, "layer3.0.relu2"
 
 
-def _minus_last(values, gradients):
-    towards = _for_and_against(values, gradients)[0]
-    return towards, -towards
+def _by_hand(combine=lambda values, gradients: (gradients.mean((2, 3), keepdim=True) * values).sum(1), score="logit",
+             chosen=lambda classes: classes, into=False):
+    """Grad-CAM with one of its parts exchanged: how values and gradients (N,C,h,w) become maps (N,h,w), of which score,
+    of which classes, of what goes `into` the layer in place of what comes out of it."""
+    def maps(model, images, classes, layer):
+        def score_of(leaf, rows):
+            logits = model(leaf)
+            logits = logits.softmax(1) if score == "probability" else logits
+            return logits.sum(1) if score == "all" else logits[torch.arange(len(rows)), chosen(classes)[rows]]
+        return combine(*differentiate(model, images, score_of, _before(model, layer) if into else layer))
+    return maps
 
 
-def _place_by_place(values, gradients):
-    return _sides((values * gradients).sum(0))
+def _before(model, layer):
+    """The name of the layer that stands before another one, among its parent's children; the layer itself if none."""
+    parent, _, own = layer.rpartition(".")
+    names = [name for name, _ in model.get_submodule(parent).named_children()]
+    return ".".join(filter(None, (parent, names[max(0, names.index(own) - 1)])))
 
 
-def _clamped_first(values, gradients):
-    terms = gradients.mean((1, 2))[:, None, None] * values
-    return terms.clamp(min=0).sum(0), (-terms).clamp(min=0).sum(0)
+def _overwritten(model, images, classes, layer):
+    """What a hook gets that keeps the output itself, where the next layer works in place."""
+    following = [name for name, _ in model.named_children()]
+    after = following.index(layer) + 1 if layer in following else len(following)
+    if after < len(following) and getattr(model.get_submodule(following[after]), "inplace", False):
+        layer = following[after]
+    return _grad_cam(model, images, classes, layer)
 
 
-def _added_weights(values, gradients):
-    return _sides((gradients.sum((1, 2))[:, None, None] * values).sum(0))
+def _grad_cam(model, images, classes, layer):
+    return GRAD_CAM(model, images, classes, layer)
 
 
-def _signed_sides(values, gradients):
-    towards, against = _for_and_against(values, gradients)
-    return towards - against, against - towards
-
-
-FOR_AND_AGAINST = Question(
-    "05.2", "for_and_against", points=5, minutes=15, inputs=_values_and_gradients, reference=_for_and_against,
+HOOKED = Question(
+    "05.2", "grad_cam_at", points=5, minutes=20, reference=_grad_cam, bundled=("resnet_s",),
+    kinds=(Kind("ordinary", "the last maps before the pooling", _network("plain", "relu2")),
+           Kind("ordinary", "an earlier layer", _network("deep_head", "relu1", 3)),
+           Kind("edge", "pictures that are not square", _network("plain", "conv1", 2, 8, 15)),
+           Kind("edge", "a layer before one that works in place", _network("inplace", "conv2")),
+           Kind("edge", "a block with a shortcut", _network("residual", "block1.relu2", 2, 10, 9)),
+           Kind("edge", "a network whose ReLUs are functions", _network("functional", "conv1", 1)),
+           Kind("large", "the course's own network", _bundled)),
+    idea="A forward hook hands you the layer's output while the network runs; ask autograd for the gradient of the "
+         "chosen logits there. Each map then has one weight: how much the logit likes it on average. If the next layer "
+         "works in place, what you kept is overwritten, unless the network goes on with a copy.",
+    formula="kept = []; a forward hook does kept.append(output) and returns output.clone(); logits = model(images with "
+            "requires_grad_()), the hook is removed; score = logits[range(N), classes].sum(); gradients, = "
+            "torch.autograd.grad(score, kept[0]); weights = gradients.mean((2, 3)); the map is the sum over c of weights "
+            "* kept[0].",
     mistakes=(
-        Mistake("Your second map is minus the first: change the sign before the ReLU, or nothing of what speaks "
-                "against is left.", _minus_last),
-        Mistake("You multiply gradient and value place by place, which is HiResCAM: Grad-CAM gives each map one weight, "
-                "the mean of its gradient.", _place_by_place),
-        Mistake("You apply the ReLU to each map's term: add the terms up first, so that for and against can cancel.",
-                _clamped_first),
-        Mistake("Your weights add the gradient up over the places: take its mean.", _added_weights),
-        Mistake("Your maps still have negative values: the ReLU keeps what is positive.", _signed_sides)),
-    hint="gradients.mean((1, 2)) is one weight for each map. Weigh the values with them, sum over the maps, and apply "
-         "the ReLU: once to the sum, once to minus the sum.",
-    forbidden=("grad_cam", "hires_cam"))
+        Mistake("You multiply gradient and value place by place, which is HiResCAM: Grad-CAM gives each map one weight.",
+                _by_hand(lambda values, gradients: (values * gradients).sum(1))),
+        Mistake("Your weights add the gradient up over the places: take its mean.",
+                _by_hand(lambda values, gradients: (gradients.sum((2, 3), keepdim=True) * values).sum(1))),
+        Mistake("You keep only the positive part: here the sign is asked for, as `attribution.grad_cam` gives it.",
+                _by_hand(lambda values, gradients: (gradients.mean((2, 3), keepdim=True) * values).sum(1).clamp(min=0))),
+        Mistake("You take the gradient of the probability: take that of the logit.", _by_hand(score="probability")),
+        Mistake("You take the gradient of all logits together: only that of its own class counts, for each image.",
+                _by_hand(score="all")),
+        Mistake("All your images are asked for the first image's class.",
+                _by_hand(chosen=lambda classes: classes[:1].expand(len(classes)))),
+        Mistake("You recorded what goes into the layer: Grad-CAM weighs what comes out of it.", _by_hand(into=True)),
+        Mistake("One weight for all images: each image has gradients of its own.",
+                _by_hand(lambda values, gradients: (gradients.mean((0, 2, 3))[:, None, None] * values).sum(1))),
+        Mistake("You average over the maps: they add up.",
+                _by_hand(lambda values, gradients: (gradients.mean((2, 3), keepdim=True) * values).mean(1))),
+        Mistake("Right, but where the next layer works in place: it overwrites what your hook kept.", _overwritten)),
+    without="lecturekit's `hooks` and `attribution`",
+    forbidden=("hooks", "grad_cam", "hires_cam", "cam", "guided_grad_cam", "differentiate", "class_gradient", "record",
+               "forward_to"))
 
 
-def _two_objects(seed):
-    """A signed map (H,W) and the masks of two objects: it leans to the first, to the second, and speaks for neither."""
-    generator = torch.Generator().manual_seed(seed)
-    own, other = torch.zeros(2, 12, 16, dtype=torch.bool)
-    top, low = torch.randint(1, 5, (2,), generator=generator).tolist()
-    own[top:top + 6, 1:6], other[low:low + 4, 9:15] = True, True
-    noise = torch.randn(3, 12, 16, generator=generator)
-    maps = noise[0] + own, noise[1] + 0.5 * other, -noise[2].abs() - 0.1
-    return [(map, own, other) for map in maps]
+# 05.3 Whose object?
+
+
+def _two_objects(lean, height=12, width=16, sizes=(6, 4)):
+    """Draws a signed map (H,W) and the masks of two objects; `lean(noise, own, other)` makes the map."""
+    def draw(random):
+        own, other = torch.zeros(2, height, width, dtype=torch.bool)
+        top, low = whole(random, 0, height - sizes[0] - 1), whole(random, 0, height - sizes[1] - 1)
+        own[top:top + sizes[0], 1:width // 2 - 2], other[low:low + sizes[1], width // 2 + 1:width - 1] = True, True
+        return lean(normal(random, height, width), own, other), own, other
+    return draw
 
 
 def _own_share(map, own, other):
@@ -148,7 +214,20 @@ def _positive(map):
 
 
 SHARE = Question(
-    "05.3", "own_share", points=5, minutes=15, inputs=_two_objects, reference=_own_share,
+    "05.3", "own_share", points=5, minutes=10, reference=_own_share,
+    kinds=(Kind("ordinary", "a map that leans to its own object", _two_objects(lambda noise, own, other: noise + own)),
+           Kind("edge", "a map that leans to the other object", _two_objects(
+               lambda noise, own, other: noise + 0.7 * other)),
+           Kind("edge", "nothing positive on the other object", _two_objects(
+               lambda noise, own, other: noise - 9 * other)),
+           Kind("edge", "a large and a small object", _two_objects(
+               lambda noise, own, other: noise + 0.2, sizes=(9, 2))),
+           Kind("degenerate", "nothing positive on either object", _two_objects(
+               lambda noise, own, other: noise.abs() * torch.where(own | other, -1, 1) - 0.01 * (own | other))),
+           Kind("large", "a large map", _two_objects(lambda noise, own, other: noise + 0.3 * own, 40, 50, (18, 12)))),
+    idea="Only what is positive speaks for the class, and only what lies on one of the two objects is counted. A map "
+         "that says nothing of either object knows as much as a coin.",
+    formula="a = the positive part added up on own, b = the same on other: a / (a + b), and 0.5 where a + b is zero.",
     mistakes=(
         Mistake("You divide by the whole map: what lies on the floor is on neither object and does not count.",
                 _share_of(_positive, whole=torch.sum)),
@@ -158,8 +237,11 @@ SHARE = Question(
         Mistake("Where the map has nothing positive on either object it knows nothing of the class: that scores 0.5.",
                 _share_of(_positive, nothing=0.0)),
         Mistake("You compare means over the masks: add the positive part up on each.",
-                _share_of(_positive, gather=torch.mean))),
-    hint="a = the positive part added up on own, b = the same on other: a / (a + b), and 0.5 where a + b is zero.",
+                _share_of(_positive, gather=torch.mean)),
+        Mistake("You give the other object's share.", lambda map, own, other: _own_share(map, other, own)),
+        Mistake("You count pixels: add up their values.", _share_of(lambda map: (map > 0).float())),
+        Mistake("You compare the highest values: add all of them up.", _share_of(_positive, gather=torch.max))),
+    without="lecturekit's `localisation.discrimination` and `energy_inside`",
     forbidden=("discrimination", "energy_inside"))
 
-QUESTIONS = [RATHER, FOR_AND_AGAINST, SHARE]
+QUESTIONS = [RATHER, HOOKED, SHARE]
