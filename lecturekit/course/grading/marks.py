@@ -77,11 +77,16 @@ class _Runner:
             self.found.flag(f"{asked.id}: runs, but could not be searched for forbidden names")
         state, message = outcome.verdict(reply, self.limits)
         wrong = judging.verdicts(asked, expected.cases, outcome.answers, expected.answers)
-        hint = judging.diagnosis(asked, expected.cases, outcome.answers, expected.answers, expected.known) or asked.idea
+        hint = _hint(asked, expected, outcome.answers, self.secret) if any(wrong) else ""
         if state == "answered" and not any(wrong):
             message = ""   # what failed beside the answer costs nothing
         return (state, message, [_told(case, verdict) for case, verdict in zip(expected.cases, wrong)],
-                judging.credit(expected.cases, wrong), hint if any(wrong) else "")
+                judging.credit(expected.cases, wrong), hint)
+
+
+def _hint(asked, expected, given, secret):
+    """The hint of the known mistake that the answers show, else the idea."""
+    return judging.diagnosis(asked, expected.cases, given, expected.answers, _known(asked.id, secret)) or asked.idea
 
 
 def _told(case, verdict):
@@ -90,22 +95,28 @@ def _told(case, verdict):
 
 @dataclass(frozen=True)
 class References:
-    """A question's cases, the reference's answers, and the signature of each known mistake."""
+    """A question's cases, and the reference's answers."""
 
     cases: list
     answers: list
-    known: list
 
 
 @lru_cache(maxsize=64)
 def references(identifier, secret):
-    """Fresh inputs, the same for the same secret, with what the reference and the known mistakes make of them."""
+    """Fresh inputs, the same for the same secret, with what the reference makes of them."""
     asked = question(identifier)
     cases = [case for number in range(DRAWS) for case in asked.cases(_seed(secret, identifier, number))]
     right = judging.outcomes(asked.reference, cases)
     if failed := next((answer for answer in right if isinstance(answer, Failure)), None):
         raise RuntimeError(f"{identifier}: the reference itself fails ({failed.text})")
-    return References(cases, right, list(judging.known(asked, cases, right)))
+    return References(cases, right)
+
+
+@lru_cache(maxsize=64)
+def _known(identifier, secret):
+    """The signatures of the known mistakes on the same inputs."""
+    asked, expected = question(identifier), references(identifier, secret)
+    return list(judging.known(asked, expected.cases, expected.answers))
 
 
 def _seed(secret, identifier, number):
