@@ -90,6 +90,10 @@ def memory():
 
 def device():
     import torch
+    from lecturekit import devices
+    if (chosen := devices.chosen()).type != "cpu":
+        torch.zeros(1, device=chosen)   # raises where there is none
+        return f"{chosen}, as {devices.VARIABLE} says"
     others = [name for name, backend in (("cuda", torch.cuda), ("mps", torch.mps)) if backend.is_available()]
     return f"cpu with {torch.get_num_threads()} threads" + (f"; also here: {', '.join(others)}" if others else "")
 

@@ -5,7 +5,7 @@ Each has `.parameters`, the tensors to move, and `.images()`, the pictures (N,C,
 
 import torch
 
-from lecturekit import validate
+from lecturekit import devices, validate
 
 # How the colours of photos vary together, as a square root of their covariance (Olah et al. 2017).
 COLOURS = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
@@ -29,7 +29,8 @@ class Fourier:
     amplitude is divided by frequency ** decay: the pictures of photos, where decay is about 1, come most easily.
     """
 
-    def __init__(self, count=1, size=128, decay=1.0, noise=0.01, seed=0, device="cpu"):
+    def __init__(self, count=1, size=128, decay=1.0, noise=0.01, seed=0, device=None):
+        device = devices.chosen(device)
         validate.positive("count", count, whole=True)
         validate.positive("size", size, whole=True)
         self.size = size

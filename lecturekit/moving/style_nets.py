@@ -189,7 +189,7 @@ class StyleNet(nn.Module):
         return style.to(images).expand(len(images), -1)
 
 
-def load(device="cpu"):
+def load(device=None):
     """The bundled `StyleNet` for `STYLES`, frozen.
 
     Raises ValueError for weights that are not the published ones, FileNotFoundError where they are missing.

@@ -78,7 +78,7 @@ class NextWord(nn.Module):
         return self.captioner(images, self.words.expand(len(images), -1))[:, -1]
 
 
-def load(device="cpu"):
+def load(device=None):
     """The bundled captioner, frozen and in eval mode; it carries `.name` and `.image_size` as the networks of `models`.
 
     Raises ValueError for weights that are not the published ones, FileNotFoundError for missing ones.

@@ -102,7 +102,7 @@ class Decoder(nn.Module):
         return F.interpolate(self.layers(features), SIDE, mode="bilinear")
 
 
-def load(name, device="cpu"):
+def load(name, device=None):
     """The bundled decoder of a layer, frozen and in eval mode; see `names`.
 
     It carries `.layer` and `.network_name`: the layer whose features it takes (without the batch, `.shape`), and the

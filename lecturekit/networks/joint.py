@@ -71,7 +71,7 @@ def _indices(texts):
     return torch.tensor([row + [0] * (length - len(row)) for row in rows], dtype=torch.long).view(-1, length)
 
 
-def load(device="cpu"):
+def load(device=None):
     """The bundled `Joint`, frozen and in eval mode; it carries `.name` and `.image_size` as the networks of `models`.
 
     Raises ValueError for weights that are not the published ones, FileNotFoundError for missing ones.

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from lecturekit import files, validate
+from lecturekit import devices, files, validate
 from lecturekit.pictures.categories import IMAGENETTE, TABLETOP, category_index
 from lecturekit.networks.nets import ARCHITECTURES, IMAGENET, Normalize
 
@@ -42,9 +42,10 @@ def default(fits=lambda model: True):
     return load(BUNDLED)
 
 
-def load(name, weights="trained", device="cpu", seed=0):
+def load(name, weights="trained", device=None, seed=0):
     """The network `name` (see `names()`), with its trained or, drawn from `seed`, random weights.
 
+    It lies on `device`, by default on the one that LECTUREKIT_DEVICE names, else on the processor.
     A bundled name gives the bundled network, also where torchvision has one of that name (`squeezenet1_1`).
 
     Raises ValueError for an unknown name and for weights that are not the published ones, FileNotFoundError for
@@ -56,7 +57,7 @@ def load(name, weights="trained", device="cpu", seed=0):
         torch.manual_seed(seed)
         model = _bundled(name, weights) if name in ARCHITECTURES else _torchvision(name, weights)
     model.name = name
-    return model.to(device).eval().requires_grad_(False)
+    return model.to(devices.chosen(device)).eval().requires_grad_(False)
 
 
 def _bundled(name, weights):
@@ -120,7 +121,7 @@ def _published(name, weights):
 
 def body(name, layer):
     """The first layers of a bundled network, up to `layer`, one of its children: an `nn.Sequential`, frozen."""
-    layers = list(load(name).named_children())
+    layers = list(load(name, device="cpu").named_children())
     last = [child for child, _ in layers].index(layer)
     return nn.Sequential(OrderedDict(layers[:last + 1]))
 
@@ -131,7 +132,7 @@ def stored(module):
             if not name.startswith("body.") and not name.endswith("num_batches_tracked")}
 
 
-def restored(build, name, device="cpu"):
+def restored(build, name, device=None):
     """The network that `build()` makes with the published weights/NAME.safetensors, frozen and in eval mode.
 
     Raises ValueError for weights that are not the published ones, FileNotFoundError for missing ones.
@@ -142,7 +143,7 @@ def restored(build, name, device="cpu"):
     if state.keys() != stored(module).keys():
         raise ValueError(f"The weights of {name} do not fit its architecture: {', '.join(state)}.")
     module.load_state_dict({key: value.float() for key, value in state.items()}, strict=False)
-    return module.to(device).eval().requires_grad_(False)
+    return module.to(devices.chosen(device)).eval().requires_grad_(False)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ import torch
 import torchvision
 from PIL import Image
 
-from lecturekit import files, validate
+from lecturekit import devices, files, validate
 from lecturekit.pictures import pixels
 from lecturekit.pictures.categories import TABLETOP, category_index
 
@@ -39,7 +39,7 @@ class Tabletop:
 
     @property
     def images(self):
-        return self.pixels.float() / 255
+        return self.pixels.to(devices.chosen()).float() / 255
 
     @property
     def factors(self):
@@ -65,8 +65,9 @@ def for_model(data, model, side=None):
     side = side or model.image_size
     masks = data.masks if data.masks.ndim == 4 else data.masks[:, None]
     index = torch.tensor([category_index(model, name) for name in data.categories])
-    return (pixels.resize(data.images, side).clamp(0, 1),
+    made = (pixels.resize(data.pixels.float() / 255, side).clamp(0, 1),
             (pixels.resize(masks.float(), side) > 0.5).reshape(*data.masks.shape[:-2], side, side), index[data.labels])
+    return tuple(values.to(devices.chosen()) for values in made)
 
 
 @lru_cache(maxsize=4)
@@ -114,7 +115,8 @@ def digits():
     """scikit-learn's 1,797 handwritten digits: images (1797,1,8,8) in [0,1], labels (1797,)."""
     from sklearn.datasets import load_digits   # slow to import
     data = load_digits()
-    return torch.from_numpy(data.images).float()[:, None] / 16, torch.from_numpy(data.target).long()
+    images, labels = torch.from_numpy(data.images).float()[:, None] / 16, torch.from_numpy(data.target).long()
+    return images.to(devices.chosen()), labels.to(devices.chosen())
 
 
 def photo_names():
@@ -140,7 +142,8 @@ def stereo():
     (Scharstein et al. 2014)."""
     import skimage.data
     left, right, disparity = skimage.data.stereo_motorcycle()
-    return pixels.to_tensor(left), pixels.to_tensor(right), torch.from_numpy(disparity).float()
+    told = pixels.to_tensor(left), pixels.to_tensor(right), torch.from_numpy(disparity).float()
+    return tuple(values.to(devices.chosen()) for values in told)
 
 
 def imagenette(split="val", root="data/imagenette", size="160px"):

@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageOps
 from torch.nn import functional as F
 
-from lecturekit import validate
+from lecturekit import devices, validate
 
 LONGEST = 4096   # px; a longer side is scaled down, with a warning, so that one file cannot fill the memory
 
@@ -102,4 +102,4 @@ def center_square(images):
 def load(source, size=None):
     """Float tensor (1,3,H,W) in [0,1] of a picture file; with `size`, its central square resized to size x size."""
     image = to_tensor(open_image(source))
-    return image if size is None else resize(center_square(image), size).clamp(0, 1)
+    return (image if size is None else resize(center_square(image), size).clamp(0, 1)).to(devices.chosen())
