@@ -19,10 +19,11 @@ import torch
 from tqdm import tqdm
 
 from lecturekit import attribution, files
+from lecturekit.attribution import gradients
 from lecturekit.moving import dreams, inversion, objectives, optimise, parameters, projections, steps, style_nets
 from lecturekit.networks import hooks, models
 from lecturekit.pictures import datasets, pixels, transforms
-from lecturekit.robustness import attacks
+from lecturekit.robustness import attacks, corruptions
 from lecturekit.show import plots
 from lecturekit.show.figure import settle
 
@@ -46,7 +47,8 @@ def dream_imagenet(layers=("features.7", "features.10", "features.12")):
     network, photo = models.load(IMAGENET), datasets.photo("chelsea", 384)
     dreamt = [dreams.dream(photo, objectives.energy(network, layer)) for layer in layers]
     plots.images(torch.cat([photo, *dreamt]), ["the photo", *layers], columns=4, size=3.0, alt="A photo of a cat, and "
-                 "dreams of three layers of an ImageNet network: strokes and spirals, then eyes, then animals' faces.")
+                 "dreams of three layers of an ImageNet network: eyes everywhere, then eyes in rings of fur, then muzzles "
+                 "about the nose.")
 
 
 def two_classes():
@@ -135,10 +137,146 @@ def style_pyramid(styles=("brush_strokes", "mosaic")):
                  "cat, at one scale (left) they are a texture on the photo.")
 
 
+JUDGED = ("school bus", "English springer", "church", "parachute")   # known to the judges too
+JUDGES = ("vgg_s", "alexnet_s")
+
+
+def believed(images, names):
+    """For each picture, one for each name, the mean probability that two networks that had no part give to its name."""
+    shares = []
+    for judge in map(models.load, JUDGES):
+        wanted = [models.category_index(judge, name) for name in names]
+        told = models.predict(judge, pixels.resize(images, judge.image_size).clamp(0, 1))
+        shares.append(told[torch.arange(len(names)), wanted])
+    return torch.stack(shares).mean(0).tolist()
+
+
+def priors_imagenet(most=70):
+    network, count = models.load(IMAGENET), len(JUDGED)
+    goal = objectives.class_score(network, torch.tensor([models.category_index(network, name) for name in JUDGED]))
+    begin, climb = inversion.noise(count, 224), steps.normalised(5.0)
+    mild = projections.chain(projections.blur(0.8), projections.clip_small(0.1, 0.5), projections.box)
+    rows = {"L2": optimise(begin, goal - 0.005 * objectives.alpha_norm(2), most, climb, projections.box).images,
+            "L2, blur,\nclipping": optimise(begin, goal - 0.005 * objectives.alpha_norm(2), most,
+                                            steps.normalised(5.0, still=0.3), mild).images,
+            "Fourier,\nmoves": optimise(parameters.Fourier(count, 224), goal, most, steps.adam(0.04),
+                                        transform=MOVES).images}
+    titles = [f"{name}, judges {share:.2f}" for images in rows.values()
+              for name, share in zip(JUDGED, believed(images, JUDGED))]
+    plots.images(torch.cat(list(rows.values())), titles, columns=count, size=2.8, rows=list(rows),
+                 alt="Four classes climbed on an ImageNet network by three recipes, a row each, and how much two other "
+                     "networks believe them: with L2 coloured specks on grey, with blur and clipping fewer and softer ones, "
+                     "by Fourier with moves things that can be named.")
+
+
+def stages_imagenet(count=4, most=50):
+    network = models.load(IMAGENET)
+    photos, shown = torch.cat([datasets.photo(name, 224) for name in ("chelsea", "coffee", "china", "flower")]), []
+    for layer in tqdm(STAGES):
+        strongest = hooks.features(network, photos, layer).mean((0, 2, 3)).topk(count).indices
+
+        def own(images, layer=layer, strongest=strongest):
+            return hooks.forward_to(network, images, layer).mean((2, 3))[torch.arange(count), strongest]
+        begin = parameters.Fourier(count, 224, noise=0.1)
+        shown.append(optimise(begin, objectives.Objective(own, (network,)), most, steps.adam(0.05), transform=MOVES).images)
+    plots.images(torch.cat(shown), columns=2 * count, size=1.6,
+                 rows=[f"{a}\n{b}" for a, b in zip(STAGES[::2], STAGES[1::2])],
+                 alt="Four channels of each of six stages of an ImageNet network, two stages a row: stains of colour "
+                     "at first, then dots, spots and eyes, at the end a house, animals and fruit; three stay grey.")
+
+
+def dream_rounds(layer="features.10", rounds=(1, 5, 20), side=320, border=8):
+    network, photo = models.load(IMAGENET), datasets.photo("chelsea", side)
+    goal, picture, kept = objectives.energy(network, layer), photo, [photo]
+    for number in tqdm(range(1, max(rounds) + 1)):
+        picture = dreams.dream(picture, goal, octaves=(1.0,), steps=5, seed=number)
+        if number in rounds:
+            kept.append(picture)
+        picture = pixels.resize(picture[..., border:-border, border:-border], side).clamp(0, 1)
+    plots.images(torch.cat(kept), ["the photo", *(f"{n} rounds" for n in rounds)], columns=4, size=3.0,
+                 alt="A photo of a cat and dreams fed back as the next photo, slightly enlarged each time, after 1, 5 and "
+                     "20 rounds: first eyes open in the fur, at the end small furry faces stand where the cat was.")
+
+
+def inversion_alexnet(layers=("conv1", "relu2", "relu3", "relu5", "relu6", "relu7", "fc8"), most=200):
+    """Rows: three priors, then the picture among 200 others whose code is nearest; the error of the code above each."""
+    network, test = models.load("alexnet_s"), datasets.tabletop("test").images[:200]
+    photo, others, shown, titles = test[9:10], torch.cat([test[:9], test[10:]]), [], []
+    for name, prior in inversion.PRIORS.items():
+        back = [inversion.invert(network, layer, hooks.features(network, photo, layer), inversion.noise(1, 128), prior, most,
+                                 0.03, quiet=True).images for layer in tqdm(layers)]
+        shown += [photo, *back]
+        titles += [name.replace(", ", "\n"), *(_error_title(network, layer, image, photo) for layer, image in zip(layers, back))]
+    near = [_nearest(network, layer, photo, others) for layer in layers]
+    plots.images(torch.cat([*shown, photo, *near]), [*titles, "nearest\nother", *(
+        _error_title(network, layer, image, photo) for layer, image in zip(layers, near))], columns=8, size=1.7,
+        alt="A stop sign got back from seven layers of a small AlexNet with no prior, with total variation of power 1 and of "
+            "2, the error of the code above each; below, the other picture whose code is nearest. Up to relu3 the sign is "
+            "there, from relu6 on the nearest other picture has a small error too.")
+
+
+def _error_title(network, layer, image, photo):
+    code = hooks.features(network, photo, layer)
+    return f"{layer}\n{objectives.content_loss(hooks.features(network, image, layer), code).item():.2f}"
+
+
+def _nearest(network, layer, photo, others):
+    codes, code = hooks.features(network, others, layer), hooks.features(network, photo, layer)
+    return others[objectives.content_loss(codes, code.expand_as(codes)).argmin()][None]
+
+
+def everything_a_goldfish(names=("chelsea", "coffee", "china", "flower", "astronaut"), eps=1.5):
+    network = models.load(IMAGENET)
+    photos = torch.cat([datasets.photo(name, 224) for name in names])
+    goldfish = torch.full((len(names),), models.category_index(network, "goldfish"))
+    labels = models.predict(network, photos).argmax(1)
+    moved = attacks.pgd(network, photos, labels, eps, "l2", 30, targets=goldfish)
+    titles = [f"{network.categories[index]} {share:.2f}" for images in (photos, moved)
+              for share, index in (told.max(0) for told in models.predict(network, images))]
+    plots.images(torch.cat([photos, moved]), titles, columns=len(names), size=2.6, rows=["photo", "changed"],
+                 alt="Five photos, a cat, a cup, a temple, a flower and an astronaut, and below the same photos, changed so "
+                     "little that they look the same: now the network calls each of them a goldfish.")
+
+
+def robust_and_standard(most=100):
+    """What the gradient shows, what is drawn, what comes back from a code: for two networks, all else the same."""
+    rows = {"standard": models.load("resnet_s"), "robust": models.load("resnet_s_robust")}
+    data, names = datasets.tabletop("test")[[8, 9]], ("school bus", "stop sign")
+    soft, shown = parameters.Fourier(2, 128, noise=0.5).images().detach(), [*data.images, *data.images, *data.images]
+    for network in rows.values():
+        wanted = torch.tensor([models.category_index(network, name) for name in names])
+        slopes = gradients.gradient(network, data.images, wanted)
+        ends = slopes.abs().flatten(1).quantile(0.995, 1).view(-1, 1, 1, 1)
+        drawn = optimise(soft, objectives.class_score(network, wanted), most, steps.normalised(1.8), projections.box,
+                         DEEP_MOVES).images
+        back = inversion.invert(network, "layer3", hooks.features(network, data.images, "layer3"), inversion.noise(2, 128),
+                                inversion.smooth(2, 1.0), most, 0.03, quiet=True).images
+        shown += [*(0.5 + slopes / ends / 2).clamp(0, 1), *drawn, *back]
+    titles = ["gradient", "", "drawn", "", "from layer3", ""] + [""] * 12
+    plots.images(shown, titles, columns=6, size=2.1, rows=["picture", *rows],
+                 alt="A bus and a stop sign, their gradients, what is drawn for their classes, and what comes back from their "
+                     "codes: on the standard network noise, ripples and a veiled picture; on the robust one outlines, shapes "
+                     "that can be named, and the picture.")
+
+
+def corruption_severities(photo="chelsea"):
+    image, names = datasets.photo(photo, 160), list(corruptions.CORRUPTIONS)
+    shown = [corruptions.corrupt(image, name, severity)[0] for severity in corruptions.SEVERITIES for name in names]
+    plots.images(shown, [name.replace(" ", "\n") for name in names] + [""] * (len(shown) - len(names)), columns=len(names),
+                 size=1.5, rows=[f"severity {s}" for s in corruptions.SEVERITIES],
+                 alt="A photo of a cat under nine corruptions in columns, noise, blurs, brightness, contrast, fog, "
+                     "pixelation and JPEG, in five severities in rows: from row to row less of the cat is left.")
+
+
+
 PICTURES = {"ascent-squeezenet": ascent_imagenet, "dream-squeezenet": dream_imagenet,
             "two-classes-panel-squeezenet": two_classes, "cat-to-guacamole": adversarial_pair,
             "inversion-squeezenet": inversion_imagenet, "inversion-rounds": inversion_rounds,
-            "ascent-resnet_s_robust": ascent_robust, "style-pyramid": style_pyramid}
+            "ascent-resnet_s_robust": ascent_robust, "style-pyramid": style_pyramid,
+            "priors-squeezenet": priors_imagenet, "stages-squeezenet": stages_imagenet, "dream-rounds": dream_rounds,
+            "inversion-alexnet_s": inversion_alexnet, "everything-a-goldfish": everything_a_goldfish,
+            "robust-and-standard": robust_and_standard,
+            "corruption-severities": corruption_severities}
 
 
 def folder():

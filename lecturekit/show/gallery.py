@@ -9,7 +9,7 @@ from PIL import Image
 
 from lecturekit import files, validate
 
-FOLDER, WIDTH, QUALITY = "gallery", 1100, 80
+FOLDER, WIDTH, QUALITY = "gallery", 900, 74
 
 
 def index():
