@@ -25,7 +25,7 @@ slow: .venv/test.stamp .venv/teach.stamp .venv/site.stamp   # what takes minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -n 2 -m slow
 
 student slides: .venv/teach.stamp
-	$(BIN)/lecturekit $@ --to build/$@
+	$(BIN)/lecturekit $@ --to build/$@ $(if $(PDF),--pdf)
 
 grade: .venv/teach.stamp
 	$(BIN)/lecturekit grade $(SUBMISSIONS) --lesson $(LESSON) --to $(RESULTS) --workers $(WORKERS)

@@ -44,6 +44,7 @@ def _parser():
         command.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers such as 03; all by default")
         command.add_argument("--to", default=Path("build", name), type=Path, metavar="DIR", help="default: %(default)s")
         command.set_defaults(run=run)
+    command.add_argument("--pdf", action="store_true", help="print each deck as PDF too, by an installed Chromium")
     execute = commands.add_parser("execute", help="run lessons from a clean kernel and store their outputs")
     execute.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers such as 03; all by default")
     execute.add_argument("--to", type=Path, metavar="DIR", help="default: notebooks, which are written anew")
@@ -102,7 +103,8 @@ def _student(options):
 
 def _slides(options):
     from lecturekit.course import slides
-    return _report(slides.build(options.lessons, options.to))
+    decks = slides.build(options.lessons, options.to)
+    return _report([*decks, *(map(slides.pdf, decks) if options.pdf else ())])
 
 
 def _execute(options):

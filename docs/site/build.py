@@ -93,7 +93,8 @@ def page(number):
         '<ul class="downloads">'
         f'<li><a href="../files/{stem}-exercises.ipynb" download>Notebook to work in</a></li>'
         f'<li><a href="../files/{stem}.ipynb" download>Notebook with solutions</a></li>'
-        f'<li><a href="../files/{stem}.html">Slides</a></li></ul>'))
+        f'<li><a href="../files/{stem}-lecture.html">Lecture</a></li>'
+        f'<li><a href="../files/{stem}.html">All slides</a></li></ul>'))
     return notebook
 
 

@@ -59,8 +59,10 @@ class Slide:
     code: str = ""
     printed: str = ""
     figure: Figure | None = None
+    later: bool = False              # the figure appears with the next step
+    reveal: str = ""                 # Markdown that appears with the step after
     beside: bool = False             # the text stands beside the figure, not below it
-    live: bool = False               # the lesson has sliders here
+    live: str = ""                   # where the lesson has sliders here: the id of their cell
     opening: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -149,12 +151,12 @@ class _Builder:
         self.waiting = []
         pieces = pack(body, WIDTH, HEIGHT // 2 if self.figure else HEIGHT)
         if self.figure and self.last.figure is self.figure and not self.last.text:
-            if _beside(self.figure, pieces[0])[1] > WHOLE * self.figure.scale():
+            if beside(self.figure, pieces[0])[1] > WHOLE * self.figure.scale():
                 self.sections[-1].pop()
         for text in pieces:
             self.put(text=text)
             if self.figure:
-                self.last.figure, self.last.beside = self.figure, _beside(self.figure, text)[0]
+                self.last.figure, self.last.beside = self.figure, beside(self.figure, text)[0]
                 self.last.notes.append(self.figure.live)
 
     def code(self, cell):
@@ -165,7 +167,7 @@ class _Builder:
         elif mark.get("solution"):
             self.exercise(cell)
         elif _has_widget(cell):
-            self.last.live = True
+            self.last.live = cell.id
             self.last.notes.append(f"Live: run {self.place(cell)} and move the sliders.")
         else:
             self.show(cell)
@@ -241,12 +243,12 @@ def _row(line, width):
     return TEXT_LINE * math.ceil(max(map(len, cells)) * LETTER / (width / len(cells))) + 12
 
 
-def _beside(figure, text):
+def beside(figure, text):
     """(whether the text belongs beside the figure, how large the figure then is): the larger of both ways."""
     below = figure.scale(WIDTH, HEIGHT - _height(text, WIDTH) - TEXT_LINE)
     fits = sum(_height(block, ASIDE) for block in text.split("\n\n")) < HEIGHT - TEXT_LINE
-    beside = figure.scale(WIDTH - ASIDE - 40, HEIGHT) if fits else 0
-    return beside > below, max(beside, below)
+    aside = figure.scale(WIDTH - ASIDE - 40, HEIGHT) if fits else 0
+    return aside > below, max(aside, below)
 
 
 def split_print(text):

@@ -2,6 +2,8 @@
 
 import base64
 import re
+import shutil
+import subprocess
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -10,26 +12,40 @@ from nbconvert.exporters import TemplateExporter
 from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from lecturekit.course import deck, exercises, lessons
+from lecturekit.course import deck, exercises, lecture, lessons
 
 ASSETS = Path(__file__).parent / "slides_assets"
 URL = re.compile(r"url\(([^)]+\.woff2)\)")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 OTHER_FONTS = re.compile(r",\s*url\([^)]*\)\s*format\(\"(?:woff|truetype)\"\)")
 
 
 def build(numbers=None, folder=Path("build/slides")):
-    """Write the decks of lessons (all by default) into `folder`; returns their paths."""
-    return [lessons.write(Path(folder) / f"{lessons.path(number).stem}.html",
-                          html(lessons.read(number), lessons.path(number)))
-            for number in lessons.chosen(numbers)]
+    """Write two decks of each lesson (of all by default) into `folder`: all of it, NAME.html, and as a lecture,
+    NAME-lecture.html; returns their paths."""
+    kinds = {"": deck, "-lecture": lecture}
+    return [lessons.write(Path(folder) / f"{lessons.path(number).stem}{suffix}.html",
+                          html(lessons.read(number), lessons.path(number), kind))
+            for number in lessons.chosen(numbers) for suffix, kind in kinds.items()]
 
 
-def html(notebook, path):
-    """The deck of a lesson (a NotebookNode read from `path`)."""
+def pdf(path):
+    """A deck as PDF, printed beside it by Chromium; returns the PDF's path. FileNotFoundError where there is none."""
+    program, target = next(filter(None, map(shutil.which, CHROMIUM)), None), Path(path).with_suffix(".pdf")
+    if program is None:
+        raise FileNotFoundError(f"A PDF is printed by a browser, and none of {', '.join(CHROMIUM)} is installed.")
+    subprocess.run([program, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000",
+                    "--no-pdf-header-footer", f"--print-to-pdf={target}", f"{Path(path).resolve().as_uri()}?print-pdf"],
+                   check=True, capture_output=True)
+    return target
+
+
+def html(notebook, path, kind=deck):
+    """The deck of a lesson (a NotebookNode read from `path`), of the kind that the module `kind` cuts."""
     stubs = {cell.id: cell.source for cell in exercises.without_solutions(notebook).cells}
-    slides = deck.sections(notebook, stubs, path.name)
-    resources = {"sections": slides, "title": slides[0][0].title, "count": sum(map(len, slides)),
-                 "formulas": any("$" in slide.text + "".join(slide.notes) for section in slides for slide in section),
+    slides = kind.sections(notebook, stubs, path.name)
+    resources = {"sections": slides, "title": slides[0][0].title, "count": sum(map(len, slides)), "lesson": path.name,
+                 "formulas": any("$" in slide.text + slide.reveal + "".join(slide.notes) for section in slides for slide in section),
                  "metadata": {"path": str(path.parent)}}
     return DeckExporter().from_notebook_node(notebook, resources)[0]
 

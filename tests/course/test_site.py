@@ -30,7 +30,7 @@ def test_has_a_page_for_each_lesson_with_its_downloads(site):
     for path in lessons.paths().values():
         page = (site / f"lessons/{path.stem}.html").read_text()
         offered = re.findall(r'href="\.\./(files/[^"]+)"', page)
-        assert len(offered) == 3 and all((site / name).stat().st_size > 10_000 for name in offered)
+        assert len(offered) == 4 and all((site / name).stat().st_size > 10_000 for name in offered)
         assert "BEGIN SOLUTION" not in (site / f"files/{path.stem}-exercises.ipynb").read_text()
 
 

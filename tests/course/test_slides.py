@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lecturekit import files
-from lecturekit.course import deck, lessons, slides
+from lecturekit.course import deck, exercises, lecture, lessons, slides
 
 SIZES = (1920, 1080), (1280, 720)
 TEXT_PX, CODE_PX, FOOTER_PX = 27, 21, 19   # the least at 1280x720; formulas are text with indices
@@ -46,8 +46,10 @@ MEASURE = """() => Reveal.getSlides().map(slide => {
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """{number: path of its deck}."""
-    return dict(zip(lessons.paths(), slides.build(folder=tmp_path_factory.mktemp("decks"))))
+    """{number: path of its deck}, and beside each the lecture's, NAME-lecture.html."""
+    paths = slides.build(folder=tmp_path_factory.mktemp("decks"))
+    assert len(paths) == 2 * len(lessons.paths())
+    return {path.name[:2]: path for path in paths if not path.stem.endswith("-lecture")}
 
 
 @pytest.fixture
@@ -79,6 +81,49 @@ def test_every_slide_fits_and_can_be_read(number, built, chromium):
         assert slide["notes"] or not slide["shows"], slide
         assert slide["formulas"] == slide["drawn"] and not slide["errors"], slide
         assert "$" not in re.sub(r"`.*?`", "", slide["words"]) or slide["shows"], slide
+
+
+def lecture_of(path):
+    return path.with_name(f"{path.stem}-lecture.html")
+
+
+@pytest.mark.parametrize("number", ["04", *(pytest.param(n, marks=pytest.mark.slow) for n in lessons.paths() if n != "04")])
+def test_a_lecture_fits_its_slides_and_prints_without_a_blank_page(number, built, chromium, tmp_path):
+    with browser.opened(chromium) as page:
+        page.goto(lecture_of(built[number]).as_uri())
+        page.wait_for_selector(".reveal.ready")
+        page.evaluate("document.fonts.ready.then(() => true)")
+        browser.until(page, "[...document.images].every(image => image.complete)")
+        found = measured(page, 1280, 720)
+        page.goto(lecture_of(built[number]).as_uri() + "?print-pdf")
+        page.wait_for_selector(".pdf-page")
+        page.pdf(path=tmp_path / "deck.pdf", prefer_css_page_size=True, print_background=True)
+        assert not browser.outside(page, "file:") and not page.failed
+    for slide in found:
+        assert not slide["wrong"] and slide["title"] and not slide["broken"] and slide["text"] >= TEXT_PX, slide
+        assert not slide["lines"] and slide["notes"] and slide["formulas"] == slide["drawn"], slide
+    printed_pages = re.findall(rb"/Type\s*/Page\b", (tmp_path / "deck.pdf").read_bytes())
+    assert len(found) == len(printed_pages)
+
+
+def test_a_deck_becomes_a_pdf_or_says_what_is_missing(built, chromium, monkeypatch):
+    path = slides.pdf(lecture_of(built["01"]))
+    assert path.suffix == ".pdf" and len(re.findall(rb"/Type\s*/Page\b", path.read_bytes())) >= lecture.LEAST
+    monkeypatch.setattr(slides.shutil, "which", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="none of chromium"):
+        slides.pdf(path)
+
+
+@pytest.mark.parametrize("number", lessons.paths())
+def test_a_lecture_asks_shows_and_tells_later(number):
+    notebook = lessons.read(number)
+    stubs = {cell.id: cell.source for cell in exercises.without_solutions(notebook).cells}
+    told = [slide for topic in lecture.sections(notebook, stubs, "lesson.ipynb") for slide in topic]
+    assert lecture.LEAST <= len(told) <= lecture.MOST and told[0].opening
+    assert not any(slide.code or slide.printed or re.match("Exercise|References", slide.title) for slide in told)
+    assert all(re.match(r"About [\d.]+ minutes, from minute \d+\.$", slide.notes[0]) for slide in told)
+    assert sum(bool(slide.figure and slide.reveal) for slide in told) >= 8 and any(slide.live for slide in told)
+    assert all(slide.text or slide.figure for slide in told)
 
 
 @pytest.mark.parametrize("number", lessons.paths())
