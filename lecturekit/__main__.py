@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lecturekit import __version__
 
-LECTURERS = {"copydetect", "nbgrader", "distributed"}   # packages of the extra `teach`
+LECTURERS = {"copydetect", "nbgrader", "distributed", "playwright"}   # packages of the extra `teach`
 STOPPED = 130   # as a shell says of a program that Ctrl-C ended
 
 

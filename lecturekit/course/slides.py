@@ -3,7 +3,6 @@
 import base64
 import re
 import shutil
-import subprocess
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -31,12 +30,16 @@ def build(numbers=None, folder=Path("build/slides")):
 
 def pdf(path):
     """A deck as PDF, printed beside it by Chromium; returns the PDF's path. FileNotFoundError where there is none."""
+    from playwright.sync_api import sync_playwright   # of the extra `teach`
     program, target = next(filter(None, map(shutil.which, CHROMIUM)), None), Path(path).with_suffix(".pdf")
     if program is None:
         raise FileNotFoundError(f"A PDF is printed by a browser, and none of {', '.join(CHROMIUM)} is installed.")
-    subprocess.run([program, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000",
-                    "--no-pdf-header-footer", f"--print-to-pdf={target}", f"{Path(path).resolve().as_uri()}?print-pdf"],
-                   check=True, capture_output=True)
+    with sync_playwright() as playwright:
+        page = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"]).new_page()
+        page.goto(f"{Path(path).resolve().as_uri()}?print-pdf")
+        page.wait_for_selector(".pdf-page")
+        page.evaluate("document.fonts.ready.then(() => true)")
+        page.pdf(path=target, prefer_css_page_size=True, print_background=True)
     return target
 
 
