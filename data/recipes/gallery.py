@@ -23,7 +23,7 @@ from lecturekit.attribution import gradients
 from lecturekit.moving import dreams, inversion, objectives, optimise, parameters, projections, steps, style_nets
 from lecturekit.networks import hooks, models
 from lecturekit.pictures import datasets, pixels, transforms
-from lecturekit.robustness import attacks, corruptions
+from lecturekit.robustness import attacks, corruptions, fooling
 from lecturekit.show import plots
 from lecturekit.show.figure import settle
 
@@ -268,6 +268,21 @@ def corruption_severities(photo="chelsea"):
                      "pixelation and JPEG, in five severities in rows: from row to row less of the cat is left.")
 
 
+def certain_of_nothing(names=("school bus", "goldfish", "strawberry", "pirate", "king penguin"), generations=80):
+    """Above by gradient from static, below bred as patterns: the five of a thousand classes that are surest."""
+    network, count = models.load(IMAGENET), len(names)
+    static = torch.rand(count, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    wanted = torch.tensor([models.category_index(network, name) for name in names])
+    climbed = optimise(static, objectives.class_score(network, wanted), 40, steps.normalised(3.0), projections.box).images
+    bred = fooling.evolve(network, fooling.CPPN(128), generations)
+    best = bred.confidences.topk(count).indices
+    sure = models.predict(network, climbed)[torch.arange(count), wanted]
+    titles = [f"{name} {share:.3f}" for name, share in zip(names, sure)]
+    titles += [f"{network.categories[k]} {bred.confidences[k]:.3f}" for k in best]
+    plots.images([*climbed, *bred.images[best]], titles, columns=count, size=2.6, rows=["by gradient", "bred"],
+                 alt="Ten pictures that show nothing to us, each with its class and the network's probability for it: above "
+                     "static with faint patterns, made by gradient, below stripes and rings, bred without a gradient.")
+
 
 PICTURES = {"ascent-squeezenet": ascent_imagenet, "dream-squeezenet": dream_imagenet,
             "two-classes-panel-squeezenet": two_classes, "cat-to-guacamole": adversarial_pair,
@@ -276,7 +291,8 @@ PICTURES = {"ascent-squeezenet": ascent_imagenet, "dream-squeezenet": dream_imag
             "priors-squeezenet": priors_imagenet, "stages-squeezenet": stages_imagenet, "dream-rounds": dream_rounds,
             "inversion-alexnet_s": inversion_alexnet, "everything-a-goldfish": everything_a_goldfish,
             "robust-and-standard": robust_and_standard,
-            "corruption-severities": corruption_severities}
+            "corruption-severities": corruption_severities,
+            "certain-of-nothing": certain_of_nothing}
 
 
 def folder():
