@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lecturekit.course import comparing, judging, sources
 from lecturekit.course.grading import answers
@@ -64,16 +65,29 @@ def check(identifier, function, seed=0):
         raise TypeError(f"function: got {type(function).__name__}. It takes your function {asked.function}.")
     _states[asked.id] = NOT_YET
     _refuse(asked, answers.forbidden(asked, sources.of(function, asked.function)))
-    cases = asked.cases(seed)
+    cases, expected = _expected(asked.id, seed)
     with sources.watched(asked) as used:
         given = [_called(asked, function, case) for case in cases]
     _refuse(asked, sorted(used))
-    expected = judging.outcomes(asked.reference, cases)
     found = judging.verdicts(asked, cases, given, expected)
     if any(found):
-        raise Wrong(_explained(asked, function, cases, given, expected, found))
+        raise Wrong(_explained(asked, function, seed, given, found))
     _states[asked.id] = PASSED
     return Passed(asked.id, len(cases), asked.points)
+
+
+@lru_cache(maxsize=4)
+def _expected(identifier, seed):
+    """The cases that the seed draws, and what the reference gives for them."""
+    asked = question(identifier)
+    cases = asked.cases(seed)
+    return cases, judging.outcomes(asked.reference, cases)
+
+
+@lru_cache(maxsize=4)
+def _known(identifier, seed):
+    """What the known mistakes give for the same cases."""
+    return list(judging.known(question(identifier), *_expected(identifier, seed)))
 
 
 def hint(identifier):
@@ -114,9 +128,10 @@ def _fail_again(asked, function, cases, given):
             raise
 
 
-def _explained(asked, function, cases, given, expected, found):
+def _explained(asked, function, seed, given, found):
     """What differs, the diagnosis where there is one, and as many stages of the hints as wrong answers were checked."""
-    diagnosis = judging.diagnosis(asked, cases, given, expected, judging.known(asked, cases, expected))
+    cases, expected = _expected(asked.id, seed)
+    diagnosis = judging.diagnosis(asked, cases, given, expected, _known(asked.id, seed))
     if not diagnosis:
         _fail_again(asked, function, cases, given)
     _wrong[asked.id] = _wrong.get(asked.id, 0) + 1

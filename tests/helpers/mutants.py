@@ -85,11 +85,15 @@ def _without_a_statement(tree):
         if not isinstance(body, list) or isinstance(node, ast.Module):
             continue
         for place, statement in enumerate(body):
-            if len(body) > 1 and not isinstance(statement, (ast.Return, ast.FunctionDef)):
+            if len(body) > 1 and not isinstance(statement, (ast.Return, ast.FunctionDef)) and not _is_docstring(statement):
                 changed = copy.deepcopy(tree)
                 del list(ast.walk(changed))[number].body[place]
                 made.append((f"without: {_text(statement)}", ast.unparse(changed)))
     return made
+
+
+def _is_docstring(statement):
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def _text(node):

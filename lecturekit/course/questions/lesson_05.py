@@ -220,6 +220,7 @@ SHARE = Question(
                lambda noise, own, other: noise + 0.7 * other)),
            Kind("edge", "nothing positive on the other object", _two_objects(
                lambda noise, own, other: noise - 9 * other)),
+           Kind("edge", "a map of small values", _two_objects(lambda noise, own, other: 0.001 * (noise + own))),
            Kind("edge", "a large and a small object", _two_objects(
                lambda noise, own, other: noise + 0.2, sizes=(9, 2))),
            Kind("degenerate", "nothing positive on either object", _two_objects(
