@@ -95,7 +95,7 @@ def build(name, seed=None):
     """
     if seed is None:
         from lecturekit.networks import models   # brings torchvision, which takes seconds to import
-        return models.load(name)
+        return models.load(name, device="cpu")   # where the cases' images lie
     make = ARCHITECTURES[validate.one_of("name", name, ARCHITECTURES)]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
