@@ -126,6 +126,7 @@ def in_this_process(monkeypatch):
     forget()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", EVERY, ids=lambda asked: asked.id)
 def test_the_check_and_the_grader_agree(asked, in_this_process, tmp_path):
     said = {}

@@ -125,6 +125,7 @@ def test_no_constant_and_no_input_passes_or_earns_anything(asked):
         assert {credit(asked, function, secret) for secret in SECRETS} == {0.0}, what
 
 
+@pytest.mark.slow
 def test_every_planted_mistake_earns_the_same_with_every_secret(asked):
     for mistake in asked.mistakes:
         assert wrong_at(asked, mistake.solution, *shown(asked)), mistake.hint
@@ -132,6 +133,7 @@ def test_every_planted_mistake_earns_the_same_with_every_secret(asked):
         assert len(earned) == 1 and 1.0 not in earned, mistake.hint
 
 
+@pytest.mark.slow
 def test_no_slip_in_the_solution_passes(asked):
     passed, uneven = [], []
     for what, source in mutants.of(solutions.source(asked)):
