@@ -284,6 +284,35 @@ def certain_of_nothing(names=("school bus", "goldfish", "strawberry", "pirate", 
                      "static with faint patterns, made by gradient, below stripes and rings, bred without a gradient.")
 
 
+def caricature_imagenet(layers=("features.4", "features.7", "features.10", "features.12"), most=24):
+    network, photo = models.load(IMAGENET), datasets.photo("chelsea", 256)
+    drawn = [optimise(photo, objectives.along(network, layer, hooks.features(network, photo, layer)), most,
+                      steps.normalised(3.5), projections.box, quiet=True).images for layer in tqdm(layers)]
+    plots.images(torch.cat([photo, *drawn]), ["the photo", *layers], columns=5, size=2.6, alt="A photo of a cat and "
+                 "caricatures of it by four layers of an ImageNet network: each exaggerates what its layer sees in this "
+                 "cat, stripes and whiskers at first, the eyes later.")
+
+
+def style_grid(side=192, weights=(2.0, 20.0, 200.0)):
+    network, cup = style_nets.smoothed(models.load(style_nets.DESCRIBER)), datasets.photo("coffee", side)
+    grams = style_nets.describe(network, style_nets.style_picture("mosaic", 256))
+    depth, shown, titles = {"to relu1_1": 2, "to relu3_1": 4, "to relu5_1": 6}, [], []
+    code = hooks.features(network, cup, style_nets.CONTENT_LAYER)
+    for count in tqdm(depth.values()):
+        some = {name: grams[name] for name in style_nets.STYLE_LAYERS[:count]}
+        many = cup.expand(len(weights), -1, -1, -1)
+        goal = style_nets.goal(network, many, some, torch.tensor(weights))
+        painted = optimise(many, goal, 1, steps.lbfgs(inner=24), projections.box, quiet=True).images
+        seen = hooks.features(network, painted, style_nets.CONTENT_LAYER)
+        lost = objectives.content_loss(seen, code.expand_as(seen))
+        shown.append(painted)
+        titles += [f"weight {weight:g}, content lost {loss:.2f}" for weight, loss in zip(weights, lost)]
+    plots.images(torch.cat(shown), titles, columns=len(weights), size=3.2, rows=list(depth),
+                 alt="A cup painted as a mosaic: Gram matrices up to a deeper layer in each row, a larger weight of the style "
+                     "in each column. With early layers only colours change, with deeper ones stones appear, and to the right "
+                     "they eat the cup.")
+
+
 PICTURES = {"ascent-squeezenet": ascent_imagenet, "dream-squeezenet": dream_imagenet,
             "two-classes-panel-squeezenet": two_classes, "cat-to-guacamole": adversarial_pair,
             "inversion-squeezenet": inversion_imagenet, "inversion-rounds": inversion_rounds,
@@ -292,7 +321,9 @@ PICTURES = {"ascent-squeezenet": ascent_imagenet, "dream-squeezenet": dream_imag
             "inversion-alexnet_s": inversion_alexnet, "everything-a-goldfish": everything_a_goldfish,
             "robust-and-standard": robust_and_standard,
             "corruption-severities": corruption_severities,
-            "certain-of-nothing": certain_of_nothing}
+            "certain-of-nothing": certain_of_nothing,
+            "caricature-squeezenet": caricature_imagenet,
+            "style-grid": style_grid}
 
 
 def folder():
