@@ -71,7 +71,7 @@ def _move_helper(own):
                                 "execution_count": None, "source": helper})
 
 
-KINDS = ("right", "wrong", "blank", "right", "no metadata", "late", "resubmitted", "broken", "nothing", "right")
+KINDS = ("right", "wrong", "blank", "helpers", "no metadata", "late", "resubmitted", "broken", "nothing", "right")
 
 
 def make(count=60):
