@@ -56,7 +56,7 @@ def cells(lesson):
 def distribution(rows, columns):
     """A histogram of the totals as a data URI."""
     most, totals = sum(columns.values()), [row["total"] for row in rows if row["handed_in"]]
-    figure = Figure(figsize=(8, 2.6), layout="constrained")
+    figure = Figure(figsize=(4.4, 2), layout="constrained")
     axes = figure.subplots()
     axes.hist(totals, bins=[number - 0.5 for number in range(int(most) + 2)], rwidth=0.86, color=BAR)
     axes.set(xlabel="points", ylabel="students", xlim=(-0.7, most + 0.7), xticks=range(0, int(most) + 1, 5))
