@@ -49,10 +49,12 @@ def _result(student, name, number):
                      "written": [{"id": "03.4", "points": 5, "text": "Because."}]}
 
 
-WRAPPED = """() => [...document.querySelectorAll("td.right, .points, .number, .figures b, .hints b")]
-    .filter(one => one.getClientRects().length && one.getBoundingClientRect().height >
-            1.9 * parseFloat(getComputedStyle(one).lineHeight) && !one.querySelector("p, ul"))
-    .map(one => one.textContent.trim())"""
+WRAPPED = """() => [...document.querySelectorAll("td.right, td.number, .points, .figures b, .hints b")].filter(one => {
+    const text = document.createRange();
+    text.selectNodeContents(one);
+    const lines = [...text.getClientRects()].map(line => (line.top + line.bottom) / 2);
+    return Math.max(...lines) - Math.min(...lines) > 10;
+}).map(one => one.textContent.trim())"""
 TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
