@@ -72,6 +72,7 @@ def test_the_teachers_page_leads_to_each_student(page, course):
     assert NAMES[1] in page.locator("p.soft").first.text_content()
 
 
+@pytest.mark.slow
 def test_formgrader_asks_nothing_of_the_network_and_draws_formulas(page, course):
     with gradebook.opened(course) as book:
         number = book.find_submission_notebook("03_occlusion", "03_occlusion", "s001").id

@@ -113,6 +113,7 @@ def wait_for_marks(process, results, count):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_where_it_stopped_and_leaves_nothing_behind(class_of_six, tmp_path):
     results, temporary = tmp_path / "out", tmp_path / "t"
     process = run_program(class_of_six, tmp_path, temporary)

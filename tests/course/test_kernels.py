@@ -35,6 +35,7 @@ def opening():
     return next(cell.source for cell in lessons.read("01").cells if cell.cell_type == "code")
 
 
+@pytest.mark.slow
 def test_two_lessons_at_once_work_little_more_than_one_with_a_single_thread(opening):
     """A single thread has none to wait for. Where waiting threads spin, it was ten times as much."""
     alone = processor_time(opening, 1)
