@@ -23,6 +23,7 @@ from lecturekit.attribution import gradients
 from lecturekit.moving import dreams, inversion, objectives, optimise, parameters, projections, steps, style_nets
 from lecturekit.networks import hooks, models
 from lecturekit.pictures import datasets, pixels, transforms
+from lecturekit.representation import embedding
 from lecturekit.robustness import attacks, corruptions, fooling
 from lecturekit.show import plots
 from lecturekit.show.figure import settle
@@ -313,6 +314,47 @@ def style_grid(side=192, weights=(2.0, 20.0, 200.0)):
                      "they eat the cup.")
 
 
+def class_map(named=70):
+    network = models.load(IMAGENET)
+    points = embedding.tsne(embedding.pca(network.classifier[1].weight.flatten(1), 40)[0], 30)
+    kind = torch.full((1000,), 4)
+    for number, first, end in ((2, 0, 398), (0, 151, 269), (1, 7, 25), (1, 80, 101), (1, 127, 147), (3, 924, 970)):
+        kind[first:end] = number   # as ImageNet numbers its classes
+    plots.scatter({"": points}, kind, ["dogs", "birds", "other animals", "food", "things"], columns=1, size=11,
+                  alt="The thousand classes of an ImageNet network on one map, by the weights that it reads them with: "
+                  "dogs in one cluster, birds in another, other animals between them, food inside the cloud of things.")
+    axis, chosen = plt.gcf().axes[0], [0]
+    while len(chosen) < named:   # each name as far as can be from those before it
+        chosen.append(int(torch.cdist(points, points[chosen]).amin(1).argmax()))
+    for i in chosen:
+        axis.annotate(network.categories[i], points[i].tolist(), fontsize=8, xytext=(3, 3), textcoords="offset points")
+
+
+def occlusion_imagenet(window=48, stride=4):
+    network, photo = models.load(IMAGENET), datasets.photo("chelsea", 224)
+    asked = models.category_index(network, "Egyptian cat")
+    chances = attribution.sliding_scores(network, photo, asked, window, stride)
+    falls = attribution.occlusion(network, photo, asked, window, stride)[0]
+    shown = [photo[0], plots.overlay(pixels.resize(chances[None], 224)[0, 0], photo[0]), plots.overlay(falls, photo[0])]
+    plots.images(shown, ["Egyptian cat", "its probability, by the square's place", "fall of the logit"], columns=3, size=4,
+                 alt="A cat; the probability of Egyptian cat with a grey square at each place, dark where the square takes "
+                 "it away; and the fall of the logit for each pixel, red where the network needs the picture.")
+
+
+def saliency_rules(names=("chelsea", "coffee", "flower"), chosen=("gradient", "deconvnet", "guided")):
+    network, photos = models.load(IMAGENET), torch.cat([datasets.photo(name, 224) for name in names])
+    sure, first = models.predict(network, photos).max(1)
+    shown = [photos]
+    for rule in chosen:
+        slopes = attribution.gradient(network, photos, first, rule=rule)
+        ends = slopes.flatten(1).abs().quantile(0.998, 1).view(-1, 1, 1, 1)
+        shown.append((0.5 + slopes / ends / 2).clamp(0, 1))
+    rows = [f"{network.categories[k]}\n{p:.2f}" for k, p in zip(first, sure)]
+    plots.images(torch.stack(shown, 1).flatten(0, 1), ["the photo", *chosen] + [""] * 8, columns=4, size=3, rows=rows,
+                 alt="Three photos and what an ImageNet network passes back to their pixels by three rules; mid-grey is "
+                 "zero: the gradient is noise, the deconvnet dots, guided backpropagation draws eyes, rim and petals.")
+
+
 PICTURES = {"ascent-squeezenet": ascent_imagenet, "dream-squeezenet": dream_imagenet,
             "two-classes-panel-squeezenet": two_classes, "cat-to-guacamole": adversarial_pair,
             "inversion-squeezenet": inversion_imagenet, "inversion-rounds": inversion_rounds,
@@ -323,7 +365,9 @@ PICTURES = {"ascent-squeezenet": ascent_imagenet, "dream-squeezenet": dream_imag
             "corruption-severities": corruption_severities,
             "certain-of-nothing": certain_of_nothing,
             "caricature-squeezenet": caricature_imagenet,
-            "style-grid": style_grid}
+            "style-grid": style_grid,
+            "class-map-squeezenet": class_map, "occlusion-squeezenet": occlusion_imagenet,
+            "saliency-rules-squeezenet": saliency_rules}
 
 
 def folder():
