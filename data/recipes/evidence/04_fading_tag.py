@@ -9,7 +9,7 @@ from lecturekit.pictures import datasets
 from lecturekit.representation import embedding, training
 
 QUESTION = "What happens to the answer and to the gradient in the corner while the tag fades in?"
-UNIT = "probability of lamp; mean size of the logit's gradient in the corner"
+UNIT = "probability; size of the gradient"
 INTERVAL = "95 % bootstrap interval over lamps"
 SETTINGS = {"network": "resnet_s", "layer": "layer2", "side": 96, "lamps": 60, "learned from": 40,
             "opacity": [0.0, 0.25, 0.5, 0.75, 1.0]}
