@@ -9,6 +9,7 @@ import pytest
 from lecturekit.course import questions
 
 NOTEBOOKS = {path.name[:2]: path for path in sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))}
+ADDRESS = re.compile(r"\]\(https://(arxiv\.org/abs|doi\.org|jmlr\.org|research\.google)/")
 lessons = pytest.mark.parametrize("number", questions.LESSONS)
 
 
@@ -94,3 +95,12 @@ def test_questions_before_cells_are_short(number):
 def test_slides_are_marked(number):
     kinds = [cell.metadata.get("slideshow", {}).get("slide_type") for cell in cells(number)]
     assert kinds.count("slide") >= 8 and None not in kinds
+
+
+@lessons
+def test_every_reference_is_a_link_and_the_lessons_beside_it_are_too(number):
+    last = next(cell.source for cell in reversed(cells(number)) if "References" in cell.source)
+    entries = re.findall(r"^(?:- |\d+\. )[A-Z]\..*(?:\n {3}.*)*", last.partition("References")[2], re.M)
+    assert entries and [entry for entry in entries if not ADDRESS.search(entry)] == []
+    beside = [NOTEBOOKS.get(f"{int(number) + step:02d}") for step in (-1, 1)]
+    assert all(f"]({path.name})" in last for path in beside if path)
