@@ -322,7 +322,7 @@ def class_map(named=70):
         kind[first:end] = number   # as ImageNet numbers its classes
     plots.scatter({"": points}, kind, ["dogs", "birds", "other animals", "food", "things"], columns=1, size=11,
                   alt="The thousand classes of an ImageNet network on one map, by the weights that it reads them with: "
-                  "dogs in one cluster, birds in another, other animals between them, food inside the cloud of things.")
+                  "dogs in one cluster, birds in another, other animals between them, food at the edge of the cloud of things.")
     axis, chosen = plt.gcf().axes[0], [0]
     while len(chosen) < named:   # each name as far as can be from those before it
         chosen.append(int(torch.cdist(points, points[chosen]).amin(1).argmax()))
