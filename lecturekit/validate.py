@@ -1,6 +1,7 @@
 """Checks of arguments. Each error names the argument, what it got and what it takes; each check returns what it passed."""
 
 import difflib
+import numbers
 
 import torch
 
@@ -18,22 +19,32 @@ def one_of(argument, got, allowed):
 
 def positive(argument, got, whole=False):
     """`got` if it is a number above zero (a whole one if `whole`)."""
-    number = isinstance(got, int if whole else (int, float)) and not isinstance(got, bool)
+    number = isinstance(got, numbers.Integral if whole else numbers.Real) and not isinstance(got, bool)
     if not number or not got > 0:
         raise ValueError(f"{argument}: got {got!r}. It takes a {'whole ' if whole else ''}number above 0.")
     return got
 
 
-def images(got, argument="images", in_range=True):
-    """`got` if it is a finite float tensor (N,C,H,W), within [0,1] unless `in_range` is false."""
-    takes = "It takes a float tensor (N,C,H,W) in [0,1]."
+IMAGES = "It takes a float tensor (N,C,H,W) in [0,1]."
+
+
+def floats(got, argument="images", takes=IMAGES):
+    """`got` if it is a float tensor."""
     if not isinstance(got, torch.Tensor):
         raise TypeError(f"{argument}: got {type(got).__name__}. {takes} pixels.to_tensor converts a picture.")
     if not got.is_floating_point():
         raise TypeError(f"{argument}: got dtype {got.dtype}. {takes} pixels.to_tensor converts uint8 values.")
+    return got
+
+
+def images(got, argument="images", in_range=True, takes=IMAGES):
+    """`got` if it is a finite float tensor (N,C,H,W), within [0,1] unless `in_range` is false."""
+    floats(got, argument, takes)
     if got.ndim != 4:
         hint = " images[None] adds the batch dimension." if got.ndim == 3 else ""
         raise ValueError(f"{argument}: got shape {tuple(got.shape)}. {takes}{hint}")
+    if got.is_meta:
+        raise ValueError(f"{argument}: got a tensor on the device 'meta', which has no values. {takes}")
     if not torch.isfinite(got).all():
         raise ValueError(f"{argument}: got NaN or infinite values. {takes}")
     if in_range and got.numel() and (got.min() < -1e-4 or got.max() > 1 + 1e-4):
@@ -62,6 +73,7 @@ def targets(got, count, classes=None, argument="target"):
         tensor = torch.as_tensor(got)
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{argument}: got {got!r}. {takes}") from None
+    tensor = ordinary(tensor)
     if tensor.is_floating_point() or tensor.dtype == torch.bool:
         raise TypeError(f"{argument}: got dtype {tensor.dtype}. {takes}")
     if tensor.ndim > 1 or (tensor.ndim == 1 and len(tensor) != count):
@@ -69,14 +81,6 @@ def targets(got, count, classes=None, argument="target"):
     if tensor.numel() and (tensor.min() < 0 or classes is not None and tensor.max() >= classes):
         raise ValueError(f"{argument}: got {tensor.tolist()}. {takes}")
     return tensor.long().expand(count)
-
-
-def with_places(got, name):
-    """`got` if it is the output of a layer that has maps (N,C,h,w) of more than one place."""
-    if got.ndim != 4 or got.shape[2] * got.shape[3] < 2:
-        raise ValueError(f"layer: got {name!r}, whose output has shape {tuple(got.shape)}. "
-                         "It takes a layer with maps (N,C,h,w), before the pooling or flattening.")
-    return got
 
 
 def below(argument, got, limit):
@@ -89,6 +93,23 @@ def below(argument, got, limit):
 
 def layer(model, name, argument="layer"):
     """The module of `model` with the dotted name `name`."""
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"model: got {type(model).__name__}. It takes a torch.nn.Module, whose layers have names.")
     modules = dict(model.named_modules())
     modules.pop("", None)
     return modules[one_of(argument, name, modules)]
+
+
+def described(model, name, default=None):
+    """What a network says of itself under this name (`categories`, `image_size`), also from within a wrapper such as
+    DataParallel; the default, or without one a ValueError, where it says nothing."""
+    found = getattr(model, name, getattr(getattr(model, "module", None), name, default))
+    if found is None:
+        raise ValueError(f"model: got {type(model).__name__} without .{name}. It takes a network that has it, as those of "
+                         "models.load have.")
+    return found
+
+
+def ordinary(tensor):
+    """The tensor, or a copy where it was made under inference_mode, whose tensors no gradient may pass."""
+    return tensor.clone() if tensor.is_inference() else tensor

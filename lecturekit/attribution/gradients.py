@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from lecturekit import validate
-from lecturekit.networks import hooks
-from lecturekit.networks.derivative import BATCH, chosen, differentiate
+from lecturekit.networks import hooks, layout, running
+from lecturekit.networks.derivative import chosen, differentiate
+from lecturekit.networks.running import BATCH
 from lecturekit.attribution import rules
 from lecturekit.attribution.perturbation import fill_picture
 
@@ -30,7 +31,7 @@ def class_gradient(model, images, target, score="logit", layer=None, rule="gradi
 
     def of_class(leaf, rows):
         with rules.relu_rule(rule):
-            return chosen(model(leaf), targets[rows], score)
+            return chosen(running.scores(model, leaf), targets[rows], score)
 
     return differentiate(model, images, of_class, layer, batch)
 
@@ -41,17 +42,18 @@ def gradient(model, images, target, score="logit", rule="gradient", batch=BATCH)
     return class_gradient(model, images, target, score, None, rule, batch)[1]
 
 
-def unit_gradient(model, images, layer, channel, rows, cols, rule="gradient", batch=BATCH):
+def unit_gradient(model, images, layer, channel, rows, cols, rule="gradient", batch=BATCH, reshape=None):
     """The gradient of one value of a layer's map, `channel` at rows (N,) and cols (N,), at the pixels: (N,C,H,W).
 
-    With rule "deconvnet" or "guided" the picture of what drives the unit (Springenberg et al. 2015, figure 3).
+    With rule "deconvnet" or "guided" the picture of what drives the unit (Springenberg et al. 2015, figure 3). `reshape`
+    makes maps of what the layer gives, if it gives others (`layout`).
     """
-    validate.images(images)
+    form = layout.maps(validate.images(images), reshape)
     rows, cols = (torch.as_tensor(places).expand(len(images)) for places in (rows, cols))
 
     def of_unit(leaf, some):
         with rules.relu_rule(rule):
-            maps = validate.with_places(hooks.forward_to(model, leaf, layer), layer)
+            maps = form(hooks.reached(model, leaf, [layer])[layer], layer)
         for place in zip(("channel", "rows", "cols"), (channel, rows, cols), maps.shape[1:]):
             validate.below(*place)
         return maps[torch.arange(len(some)), channel, rows[some], cols[some]]

@@ -6,7 +6,7 @@ Where a map ties, all tied pixels count alike, so that a constant map scores cha
 import torch
 
 from lecturekit import validate
-from lecturekit.networks.derivative import BATCH
+from lecturekit.networks.running import BATCH
 from lecturekit.attribution.perturbation import fill_picture
 from lecturekit.attribution.scores import class_scores
 

@@ -1,13 +1,14 @@
 """Attribution by hiding parts of the picture: occlusion and LIME. Nothing but forward passes."""
 
 import math
+import numbers
 
 import torch
 from skimage.segmentation import slic
 from torchvision.transforms.functional import gaussian_blur
 
 from lecturekit import validate
-from lecturekit.networks.derivative import BATCH
+from lecturekit.networks.running import BATCH
 from lecturekit.show.bar import bar
 from lecturekit.attribution.scores import class_scores
 
@@ -17,8 +18,8 @@ def occlusion(model, images, target, window=16, stride=8, fill=0.5, score="logit
 
     Squares as in `sliding_scores`; equal to captum's `Occlusion` (Zeiler and Fergus 2014, section 4.2).
     """
-    rows, columns = (covered.to(images) for covered in _covered(images, window, stride))
     whole, slid = _slide(model, images, target, window, stride, fill, score, batch)
+    rows, columns = (covered.to(slid) for covered in _covered(images, window, stride))
     total = torch.einsum("nyx,yh,xw->nhw", whole[:, None, None] - slid, rows, columns)
     return total / (rows.sum(0)[:, None] * columns.sum(0))
 
@@ -40,15 +41,15 @@ def lime(model, images, target, segments=40, samples=200, fill="mean", score="lo
     the score, in which pictures close to the whole one weigh more. `segments`: how many, or their labels (N,H,W).
     """
     validate.positive("samples", samples, whole=True)
-    labels = superpixels(images, segments) if isinstance(segments, int) else _labels(segments, images)
+    labels = superpixels(images, int(segments)) if isinstance(segments, numbers.Integral) else _labels(segments, images)
     class_scores(model, images, target, score, batch)   # refuses a bad target before the work begins
     targets, under = torch.as_tensor(target).expand(len(images)), fill_picture(images, fill)
     maps = torch.zeros(labels.shape).to(images)
-    for i, own in enumerate(labels):
+    for i, own in enumerate(labels.cpu()):
         on = torch.randint(2, (samples, int(own.max()) + 1), generator=torch.Generator().manual_seed(seed)).bool()
         _, seen = _scores_without(model, images[i:i + 1], targets[i:i + 1], lambda rows: ~on[rows][:, own], samples,
                                   under[i:i + 1], score, batch)
-        maps[i] = _slopes(on.to(images), seen[0], ridge)[own]
+        maps[i] = _slopes(on.to(seen), seen[0], ridge)[own]
     return maps
 
 
@@ -67,8 +68,8 @@ def superpixels(images, segments=40):
     """About `segments` SLIC superpixels (Achanta et al. 2012) of each image: labels (N,H,W) from 0."""
     validate.images(images)
     validate.positive("segments", segments, whole=True)
-    labels = [torch.from_numpy(slic(image.permute(1, 2, 0).cpu().numpy(), segments, start_label=0)).long()
-              for image in images]
+    labels = [torch.from_numpy(slic(picture, segments, start_label=0)).long()
+              for picture in images.detach().float().permute(0, 2, 3, 1).cpu().numpy()]
     return torch.stack(labels) if labels else torch.zeros(0, *images.shape[2:]).long()
 
 

@@ -10,23 +10,26 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from lecturekit import validate
+from lecturekit.networks import running
 
 RULES = {
     "gradient": lambda inputs, above: above * (inputs > 0),                        # backpropagation
     "deconvnet": lambda inputs, above: above.clamp(min=0),                         # Zeiler and Fergus 2014
     "guided": lambda inputs, above: above.clamp(min=0) * (inputs > 0),             # Springenberg et al. 2015
 }
-CLAMPS = ("clamp", "clamp_", "clamp_min", "clamp_min_")
-IN_PLACE = ("relu_", "clamp_", "clamp_min_")
-OTHERS = ("hardtanh", "gelu", "silu", "leaky_relu", "elu", "selu", "celu", "hardswish", "mish", "prelu", "rrelu",
-          "softplus", "_threshold")
+# Operations by name, without the underscore that marks those in place
+CLAMPS = ("clamp", "clip", "clamp_min")
+OTHERS = ("hardtanh", "relu6", "gelu", "silu", "leaky_relu", "elu", "selu", "celu", "hardswish", "mish", "prelu", "rrelu",
+          "softplus", "threshold")
+DISGUISES = ("clamp", "clip", "maximum", "fmax", "max", "where", "masked_fill", "setitem", "mul", "multiply")
 
 
 def relu_rule(rule):
     """Within this context every ReLU of a forward pass will pass back what `rule` says: a name of RULES or a function.
 
     It acts on the operation, not on modules: functional, reused and in-place ReLUs obey as well, and no hook is set.
-    Raises ValueError for a network with another rectifier (GELU, SiLU, ...) or with none.
+    Raises ValueError for a network with another rectifier (GELU, SiLU, ...), also for one that is written as a maximum
+    with 0, a `where`, a product with a mask of what is positive, or a clamp at 0 and above; and for one with none.
     """
     if rule == "gradient":
         return nullcontext()
@@ -36,10 +39,10 @@ def relu_rule(rule):
 @torch.no_grad()
 def obeyed(model):
     """Whether the rules apply to a network: it has ReLUs and no other rectifier."""
-    side = getattr(model, "image_size", 224)
+    images = validate.images(running.blank(model) + 0.5)
     try:
-        with relu_rule("guided"):
-            model(next(model.parameters()).new_full((1, 3, side, side), 0.5))
+        with running.entered(model), relu_rule("guided"):
+            running.outputs(model, images)
     except ValueError:
         return False
     return True
@@ -61,22 +64,39 @@ class _ReluMode(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs, name = kwargs or {}, getattr(func, "__name__", "")
-        if name in OTHERS:
-            raise ValueError(f"rule: the network uses {name.strip('_')}. It takes a network whose only rectifier is ReLU.")
-        if not _rectifies(name, *args[1:], **kwargs):
-            return func(*args, **kwargs)
+        kind = name.strip("_")
+        if kind in OTHERS:
+            raise _other(kind)
+        if not _rectifies(kind, *args[1:], **kwargs):
+            return _undisguised(kind, func, args, kwargs) if kind in DISGUISES else func(*args, **kwargs)
         self.met += 1
         inputs = args[0] if args else kwargs["input"]
-        if name not in IN_PLACE and not _in_place(*args[1:], **kwargs):
+        if name != kind + "_" and not _in_place(*args[1:], **kwargs):
             return _Rectify.apply(inputs, self.rule)
         return inputs.copy_(_Rectify.apply(inputs.clone(), self.rule))
 
 
-def _rectifies(name, *args, **kwargs):
+def _other(kind):
+    return ValueError(f"rule: the network uses {kind}. It takes a network whose only rectifier is ReLU, written as one.")
+
+
+def _undisguised(kind, func, args, kwargs):
+    """The operation's result; an error where it has set what is negative to 0 and kept the rest, up to its maximum."""
+    inputs = [x.detach().clone() for x in (*args, *kwargs.values()) if torch.is_tensor(x) and x.is_floating_point()]
+    result = func(*args, **kwargs)
+    found = args[0] if kind == "setitem" else result
+    for given in inputs if torch.is_tensor(found) and found.numel() else ():
+        if given.shape == found.shape and (given < 0).any() and found.max() > 0 and torch.equal(
+                found, given.clamp(0, found.max().item())):
+            raise _other(kind)
+    return result
+
+
+def _rectifies(kind, *args, **kwargs):
     """Whether the operation is max(0, x): a ReLU, or a clamp at zero from below only."""
     limits = [limit for limit in (*args, *kwargs.values()) if limit is not None]
-    lower_only = name.startswith("clamp_min") or len(args) < 2 and kwargs.get("max") is None
-    return name in ("relu", "relu_") or name in CLAMPS and lower_only and limits[:1] == [0] and not torch.is_tensor(limits[0])
+    lower_only = kind == "clamp_min" or len(args) < 2 and kwargs.get("max") is None
+    return kind == "relu" or kind in CLAMPS and lower_only and limits[:1] == [0] and not torch.is_tensor(limits[0])
 
 
 def _in_place(inplace=False, **_):

@@ -11,7 +11,7 @@ from skimage.metrics import structural_similarity
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lecturekit import validate
-from lecturekit.networks import models
+from lecturekit.networks import models, running
 from lecturekit.show.bar import bar
 
 KINDS = ("rank", "absolute rank", "ssim")
@@ -34,14 +34,22 @@ def cascade(model, seed=0):
 def blocks(model):
     """The parts of a network that have weights, first to last: lists of layer names, for randomisation one by one.
 
-    The network is taken apart level by level until there are at least five. Batch norm belongs to what is before it.
+    The network is taken apart level by level until there are at least five. Batch norm belongs to what is before it;
+    parameters that stand in no layer, such as a class token, to the first.
     """
+    running.layers(model)   # a scripted network shows none
     names = _children(model, "")
     if not names:
         raise ValueError(f"model: got {type(model).__name__} without layers that have weights. It takes one with them.")
     while len(_with_their_norm(model, names)) < FEWEST and (lower := _one_level_down(model, names)) != names:
         names = lower
-    return _with_their_norm(model, names)
+    first, *others = _with_their_norm(model, names)
+    return [first + _loose(model, names), *others]
+
+
+def _loose(model, names):
+    """The names of the parameters outside of these layers."""
+    return [loose for loose, _ in model.named_parameters() if not loose.startswith(tuple(f"{name}." for name in names))]
 
 
 def curves(model, images, target, methods, seed=0, kind="rank"):

@@ -29,11 +29,11 @@ def one_each(priors):
     return Objective(scores)
 
 
-def noise(count, side, seed=0, spread=0.05):
-    """Starts (count,3,side,side): mid-grey with Gaussian noise of standard deviation `spread`, within [0,1]."""
+def noise(count, side, seed=0, spread=0.05, channels=3):
+    """Starts (count,channels,side,side): mid-grey with Gaussian noise of standard deviation `spread`, within [0,1]."""
     validate.positive("count", count, whole=True)
     validate.positive("side", side, whole=True)
-    drawn = torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(seed))
+    drawn = torch.randn(count, validate.positive("channels", channels, whole=True), side, side, generator=torch.Generator().manual_seed(seed))
     return (0.5 + spread * drawn).clamp(0, 1)
 
 

@@ -10,29 +10,30 @@ import torch
 from torch.nn import functional as F
 
 from lecturekit import validate
-from lecturekit.networks import hooks
+from lecturekit.networks import hooks, layout, running
 from lecturekit.networks.derivative import chosen
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A score (N,) of images, and the networks that it asks, which `optimise` puts into eval mode."""
+    """A score (N,) of images, and the networks that it asks, which are in eval mode while they are asked."""
 
     score: Callable
     models: tuple = ()
 
     def __call__(self, images):
-        return self.score(images)
+        with running.entered(*self.models):
+            return self.score(images)
 
     def __add__(self, other):
         if other == 0:   # the start of sum()
             return self
-        return Objective(lambda images: self(images) + other(images), (*self.models, *other.models))
+        return Objective(lambda images: self.score(images) + other.score(images), (*self.models, *other.models))
 
     __radd__ = __add__
 
     def __mul__(self, factor):
-        return Objective(lambda images: factor * self(images), self.models)
+        return Objective(lambda images: factor * self.score(images), self.models)
 
     __rmul__ = __mul__
 
@@ -45,7 +46,7 @@ class Objective:
 
 def class_score(model, target, score="logit"):
     """The score of a class, or of one class for each image (Simonyan et al. 2014)."""
-    return Objective(lambda images: chosen(model(images), target, score), (model,))
+    return Objective(lambda images: chosen(running.scores(model, images), target, score), (model,))
 
 
 def cross_entropy(model, labels):
@@ -68,7 +69,7 @@ def dlr(model, labels):
 
 def _of_labels(model, labels, loss):
     def score(images):
-        logits = model(images)
+        logits = running.scores(model, images)
         return loss(logits, validate.targets(labels, len(logits), logits.shape[1], "labels").to(logits.device))
     return Objective(score, (model,))
 
@@ -78,14 +79,15 @@ def _margin(logits, labels):
     return logits.masked_fill(own, -torch.inf).amax(1) - logits[own]
 
 
-def unit(model, layer, channel, row=None, col=None):
-    """One value of a layer's map, by default the middle one."""
-    return _of_layer(model, layer, lambda maps: _place(maps, row, col)[:, _checked(maps, channel)])
+def unit(model, layer, channel, row=None, col=None, reshape=None):
+    """One value of a layer's map, by default the middle one. `reshape` makes maps of what the layer gives, if it gives
+    others (`layout`)."""
+    return _of_maps(model, layer, lambda maps: _place(maps, row, col)[:, _checked(maps, channel)], reshape)
 
 
-def channel(model, layer, channel):
-    """The mean of one channel's map (Olah et al. 2017)."""
-    return _of_layer(model, layer, lambda maps: maps[:, _checked(maps, channel)].flatten(1).mean(1))
+def channel(model, layer, channel, reshape=None):
+    """The mean of one channel's map (Olah et al. 2017); `reshape` as for `unit`."""
+    return _of_maps(model, layer, lambda maps: maps[:, _checked(maps, channel)].flatten(1).mean(1), reshape)
 
 
 def energy(model, layer):
@@ -137,7 +139,12 @@ def total_variation(beta=2.0):
 
 def _of_layer(model, layer, score):
     validate.layer(model, layer)
-    return Objective(lambda images: score(hooks.forward_to(model, images, layer)), (model,))
+    return Objective(lambda images: score(hooks.reached(model, images, [layer])[layer]), (model,))
+
+
+def _of_maps(model, layer, score, reshape):
+    validate.layer(model, layer)
+    return Objective(lambda images: score(hooks.reached(model, images, [layer], layout.channels(images, reshape))[layer]), (model,))
 
 
 def _place(maps, row, col):
@@ -155,14 +162,15 @@ def _checked(maps, channel):
 
 
 def codes(model, images, layers):
-    """{layer: its output for images (N,3,H,W)}, connected to the graph; what follows the last layer is not computed."""
-    layers = list(layers)
-    with hooks.record(model, layers) as outputs:
-        hooks.forward_to(model, images, layers[-1])
-    late = [layer for layer in layers if layer not in outputs]
-    if late:
-        raise ValueError(f"layers: got {late[0]!r} before {layers[-1]!r}. It takes them in the network's order.")
-    return outputs
+    """{layer: its output for images (N,C,H,W)} in eval mode, connected to the graph; what follows them is not computed.
+    A layer that runs more than once counts with its last output."""
+    with running.entered(model):
+        return hooks.reached(model, images, list(layers))
+
+
+def maps(model, images, layers):
+    """`codes` that are maps (N,C,h,w), checked; the network runs in its present mode."""
+    return hooks.reached(model, images, list(layers), layout.maps(images, places=1))
 
 
 def gram(features):
@@ -201,8 +209,8 @@ def style_loss(features, targets, statistic=gram):
 
 
 def near_style(model, targets, statistic=gram):
-    """Minus the `style_loss` of images to {layer: statistic of the style}, layers in the network's order
+    """Minus the `style_loss` of images to {layer: statistic of the style}
     (Gatys et al. 2015, eq. 4 and 5, each layer divided by its own size)."""
     for layer in targets:
         validate.layer(model, layer)
-    return Objective(lambda images: -style_loss(codes(model, images, targets), targets, statistic), (model,))
+    return Objective(lambda images: -style_loss(maps(model, images, targets), targets, statistic), (model,))

@@ -8,13 +8,12 @@ image must stay. Gradient ascent, inversion, style transfer and attacks differ i
 
 import math
 import warnings
-from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 
 import torch
 
 from lecturekit import validate
-from lecturekit.networks import hooks
+from lecturekit.networks import running
 from lecturekit.show.bar import bar
 from lecturekit.moving.parameters import Pixels
 from lecturekit.moving.steps import adam
@@ -50,27 +49,29 @@ def optimise(start, objective, steps=100, step=None, project=None, transform=Non
     """
     validate.positive("steps", steps, whole=True)
     validate.one_of("keep", keep, ("last", "best"))
-    moved = start if hasattr(start, "parameters") else Pixels(start)
-    if project is not None and not isinstance(moved, Pixels):
-        raise ValueError(f"project: got one for {type(moved).__name__}. It takes None there: only pixels can be "
-                         "projected.")
-    run = _Run(moved, objective, (step or adam(0.05))(moved.parameters), project, transform,
-               torch.Generator().manual_seed(seed))
-    with ExitStack() as stack:
-        for model in getattr(objective, "models", ()):
-            stack.enter_context(hooks.preserved(model)).eval()
+    with running.entered(*getattr(objective, "models", ()), gradients=True):
+        run = _Run(_movable(start, project), objective, step or adam(0.05), project, transform, seed)
         stopped = run.climb(steps, watch, quiet)
         images = run.best if keep == "last" else run.highest()
     scores = torch.stack(run.scores) if run.scores else torch.zeros(0, len(run.best))
     return Moved(images, scores, stopped)
 
 
+def _movable(start, project):
+    moved = start if hasattr(start, "parameters") else Pixels(start)
+    if project is not None and not isinstance(moved, Pixels):
+        raise ValueError(f"project: got one for {type(moved).__name__}. It takes None there: only pixels can be "
+                         "projected.")
+    return moved
+
+
 class _Run:
     """The state of one run: `best` are the last images whose score was finite, `top` (images, scores) the highest."""
 
-    def __init__(self, moved, objective, optimiser, project, transform, generator):
-        self.moved, self.objective, self.optimiser = moved, objective, optimiser
-        self.project, self.transform, self.generator = project, transform, generator
+    def __init__(self, moved, objective, step, project, transform, seed):
+        self.moved, self.optimiser = moved, step(moved.parameters)
+        self.objective = getattr(objective, "score", objective)   # its networks have been entered
+        self.project, self.transform, self.generator = project, transform, torch.Generator().manual_seed(seed)
         self.best, self.scores, self.top = moved.images().detach().clone(), [], None
 
     def climb(self, steps, watch, quiet):
@@ -96,8 +97,7 @@ class _Run:
             first.append((self._images.detach().clone(), scores.detach()))
             return -scores.sum()
 
-        with torch.enable_grad():
-            self.optimiser.step(loss)
+        self.optimiser.step(loss)
         self.best, scores = first[0]
         self.scores.append(scores)
         if number > 0:

@@ -1,6 +1,7 @@
 """Where an image must stay, and what is done to it after each step of `optimise`: functions (images, step) -> images."""
 
 import math
+import numbers
 
 import torch
 from torchvision.transforms.functional import gaussian_blur
@@ -46,7 +47,7 @@ def ball(centre, eps, norm="linf"):
 
 def radius(eps):
     """`eps` if it is a finite number from 0 on."""
-    number = isinstance(eps, (int, float)) and not isinstance(eps, bool)
+    number = isinstance(eps, numbers.Real) and not isinstance(eps, bool)
     if not number or not 0 <= eps < math.inf:
         raise ValueError(f"eps: got {eps!r}. It takes a number from 0 on, in pixel units such as 8/255.")
     return eps

@@ -88,7 +88,7 @@ class _Ascent:
         def closure():
             value = loss()
             for parameter, slope in zip(self.parameters, torch.autograd.grad(value, self.parameters)):
-                parameter.grad = slope if self.direction is None else -self.direction(-slope)
+                parameter.grad = slope.contiguous() if self.direction is None else -self.direction(-slope)
             return value
 
         self.inner.step(closure)

@@ -3,14 +3,16 @@
 import copy
 import math
 import warnings
+from contextlib import suppress
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from lecturekit import files, validate
 from lecturekit.pictures import pixels
-from lecturekit.networks import models
+from lecturekit.networks import models, running
 from lecturekit.moving import objectives, projections, steps
 from lecturekit.moving.optimise import optimise
 
@@ -20,6 +22,7 @@ CONTENT_LAYER = "relu3_2"
 STYLE_LAYERS = ("normalize", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SMALLEST = 8                                        # px; below, instance norm has nothing to average over
 DESCRIBED = 32                                      # px; below, the last layers have nothing to average over
+MAXIMA = ("max_pool2d", "_max_pool2d", "max_pool2d_with_indices")
 MOST = 2 ** 20                                      # pixels that `transfer` moves, at about 1.5 kB each
 
 
@@ -30,16 +33,29 @@ def style_picture(name, size=None):
 
 def smoothed(model):
     """A copy of `model` to describe textures with: average pooling where it had max pooling (Gatys et al. 2016,
-    section 2), and borders padded by reflection, so that no frame of zeros enters the statistics."""
+    section 2), and borders padded by reflection, so that no frame of zeros enters the statistics. Raises ValueError where
+    it pools by a function, which cannot be replaced."""
     model = copy.deepcopy(model)
-    for name, module in list(model.named_modules()):
+    for name, module in running.layers(model):
         if isinstance(module, nn.MaxPool2d):
             parent, _, child = name.rpartition(".")
             setattr(model.get_submodule(parent), child, nn.AvgPool2d(
                 module.kernel_size, module.stride, module.padding, module.ceil_mode, count_include_pad=False))
         elif isinstance(module, nn.Conv2d):
             module.padding_mode = "reflect"
+    with torch.no_grad(), running.entered(model), _NoMaximum(), suppress(RuntimeError):   # its head may want another size
+        running.plainly(model, running.blank(model))
     return model
+
+
+class _NoMaximum(TorchFunctionMode):
+    """Within it, no maximum is pooled."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if getattr(func, "__name__", "") in MAXIMA:
+            raise ValueError("model: got one that pools maxima by a function. It takes one whose pooling is a layer, "
+                             "nn.MaxPool2d.")
+        return func(*args, **(kwargs or {}))
 
 
 @torch.no_grad()
@@ -48,7 +64,8 @@ def describe(model, style, layers=STYLE_LAYERS, statistic=objectives.gram):
     if min(validate.images(style, "style").shape[-2:]) < DESCRIBED:
         raise ValueError(f"style: got shape {tuple(style.shape)}. It takes pictures of at least "
                          f"{DESCRIBED}x{DESCRIBED} px: a smaller one has no texture.")
-    return {layer: statistic(values) for layer, values in objectives.codes(model, style, layers).items()}
+    with running.entered(model):
+        return {layer: statistic(values) for layer, values in objectives.maps(model, style, layers).items()}
 
 
 def goal(model, photo, grams, weight=40.0, layer=CONTENT_LAYER, smooth=0.5):
@@ -57,14 +74,13 @@ def goal(model, photo, grams, weight=40.0, layer=CONTENT_LAYER, smooth=0.5):
     Minus (content loss + weight * style loss + smooth * mean total variation), the losses from one pass (Gatys et al.
     2016, eq. 7). `weight` is a number, or one for each photo (N,).
     """
-    order = [name for name, _ in model.named_modules()]
-    for name in (layer, *grams):
+    layers = list(dict.fromkeys((layer, *grams)))
+    for name in layers:
         validate.layer(model, name)
-    layers = sorted({layer, *grams}, key=order.index)
     content = objectives.codes(model, validate.images(photo, "photo"), [layer])[layer].detach()
 
     def score(images):
-        codes = objectives.codes(model, images, layers)
+        codes = objectives.maps(model, images, layers)
         return -(objectives.content_loss(codes[layer], content) + weight * objectives.style_loss(codes, grams))
     return objectives.Objective(score, (model,)) - smooth / photo[0].numel() * objectives.total_variation(2)
 

@@ -11,7 +11,7 @@ from torch import nn
 from lecturekit import validate
 from lecturekit.pictures import captions
 from lecturekit.pictures.captions import VOCABULARY
-from lecturekit.networks import hooks, models
+from lecturekit.networks import models, running
 
 NAME = "captioner"
 BODY, LAYER, MAPS = "resnet_s", "layer3", 256   # the frozen network, and the layer whose maps (256,8,8) are used
@@ -101,14 +101,12 @@ def next_word(captioner, text=""):
 def describe(captioner, images, batch=64):
     """The caption of each image (N,3,H,W) in [0,1]: a list of str. At each place the word with the highest logit."""
     validate.images(images)
-    validate.positive("batch", batch, whole=True)
-    with hooks.preserved(captioner):
-        captioner.eval()
-        return [text for chunk in images.split(batch) if len(chunk) for text in _said(captioner, chunk)]
+    with running.entered(captioner):
+        return [text for chunk in running.chunks(images, batch) if len(chunk) for text in _said(captioner, chunk)]
 
 
 def _said(captioner, images):
-    maps = captioner.body(images.contiguous(memory_format=torch.channels_last))   # the faster layout on a CPU
+    maps = running.laid_out(captioner, images, captioner.body)
     words = torch.zeros(len(maps), 1, dtype=torch.long, device=maps.device)
     while words.shape[1] <= LONGEST and not (words[:, 1:] == 0).any(1).all():
         words = torch.cat([words, captioner.speak(maps, words)[:, -1:].argmax(2)], 1)

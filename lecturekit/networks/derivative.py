@@ -3,16 +3,18 @@
 import torch
 
 from lecturekit import validate
-from lecturekit.networks import hooks
+from lecturekit.networks import hooks, running
+from lecturekit.networks.running import BATCH
 
 SCORES = ("logit", "probability")
-BATCH = 32   # images in one pass
 
 
 def chosen(logits, target, score="logit"):
     """The target's logit or probability, (N,), from logits (N,classes)."""
+    if validate.one_of("score", score, SCORES) == "probability" and logits.shape[1] < 2:
+        raise ValueError(f"score: got {score!r} for a model of one class. It takes 'logit' there.")
     target = validate.targets(target, len(logits), logits.shape[1]).to(logits.device)
-    scores = logits if validate.one_of("score", score, SCORES) == "logit" else logits.softmax(1)
+    scores = logits if score == "logit" else logits.softmax(1)
     return scores.gather(1, target[:, None])[:, 0]
 
 
@@ -21,12 +23,11 @@ def differentiate(model, images, score, layer=None, batch=BATCH):
     there, two tensors of one shape.
 
     `score(images, rows)` runs the model on some rows of the images and gives a number for each. The model runs in eval
-    mode and is left as it was.
+    mode and is left as it was; a layer that runs more than once counts with its last output.
     """
     validate.positive("batch", batch, whole=True)
     rows = torch.arange(len(images))
-    with hooks.preserved(model), torch.enable_grad():
-        model.eval().requires_grad_(False)
+    with running.entered(model, gradients=True):
         parts = [_derivative(model, images[some], lambda leaf, some=some: score(leaf, some), layer)
                  for some in (rows.split(batch) if len(rows) else [rows])]
     values, gradients = zip(*parts)
@@ -39,8 +40,8 @@ def _derivative(model, images, score, layer):
         total = score(leaf).sum()
     at = leaf if layer is None else outputs.get(layer)
     if at is None:
-        raise ValueError(f"layer: got {layer!r}, which the forward pass never reaches.")
+        raise hooks.unreached([layer])
     if not total.requires_grad:
         raise ValueError("model: the score does not depend on the images by differentiable operations.")
     gradient, = torch.autograd.grad(total, at, allow_unused=True, materialize_grads=True)
-    return at.detach(), gradient
+    return at.detach()[:len(images)], gradient[:len(images)]   # of no image, a blank one is run

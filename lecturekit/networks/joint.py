@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from lecturekit import validate
 from lecturekit.pictures import captions
 from lecturekit.pictures.captions import VOCABULARY
-from lecturekit.networks import models
+from lecturekit.networks import models, running
 
 NAME = "joint"
 BODY, LAYER, MAPS = "resnet_s_robust", "layer3", 256   # the frozen network, and the layer whose maps (256,8,8) are used
@@ -105,8 +105,7 @@ def zero_shot(joint, texts):
 def similarities(joint, images, texts, batch=64):
     """Cosine similarity (N,T) of images (N,3,H,W) in [0,1] and texts, in batches and without gradients."""
     validate.images(images)
-    validate.positive("batch", batch, whole=True)
-    codes = joint.encode_texts(texts)
-    chunks = images.split(batch) if len(images) else [images]
-    return torch.cat([joint.encode_images(chunk.contiguous(memory_format=torch.channels_last)) @ codes.T
-                      for chunk in chunks])
+    with running.entered(joint):
+        codes = joint.encode_texts(texts)
+        return torch.cat([running.laid_out(joint, chunk, joint.encode_images)[:len(chunk)] @ codes.T
+                          for chunk in running.chunks(images, batch)])

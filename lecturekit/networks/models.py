@@ -4,7 +4,6 @@ Every model takes images (N,3,H,W) in [0,1], gives logits (N,classes), is frozen
 `.name`, `.categories` (list of str) and `.image_size` (the side, in px, of the images that it was evaluated on).
 """
 
-import copy
 import os
 import warnings
 from collections import OrderedDict
@@ -18,7 +17,9 @@ from torch import nn
 
 from lecturekit import devices, files, validate
 from lecturekit.pictures.categories import IMAGENETTE, TABLETOP, category_index
+from lecturekit.networks import running
 from lecturekit.networks.nets import ARCHITECTURES, IMAGENET, Normalize
+from lecturekit.networks.randomising import randomised
 
 BUNDLED = "resnet_s"   # what the lessons look at, unless LECTUREKIT_MODEL names another network
 
@@ -108,6 +109,10 @@ def _published(name, weights):
     """torchvision's network with its weights, downloaded with a progress bar and cached by torch.hub."""
     target = _hub_file(weights)
     instead = f"or use a bundled network: {', '.join(ARCHITECTURES)}."
+    digest = target.stem.rpartition("-")[2]   # of the published file, as its name has it
+    if target.is_file() and not files.sha256(target).startswith(digest):
+        raise ValueError(f"The weights of {name} at {target} are not the published ones: their sha256 does not begin with "
+                         f"{digest}. Delete the file and load them again, {instead}")
     try:
         return torchvision.models.get_model(name, weights=weights)
     except OSError as error:
@@ -146,43 +151,20 @@ def restored(build, name, device=None):
     return module.to(devices.chosen(device)).eval().requires_grad_(False)
 
 
-@torch.no_grad()
-def randomised(model, seed=0, layers=None):
-    """A copy of `model` with every weight drawn anew, as at the start of training.
-
-    `layers`: only those in these layers, by dotted name (one or a list); a container stands for all that it holds.
-    """
-    model = copy.deepcopy(model)
-    names = [layers] if isinstance(layers, str) else layers
-    tops = [model] if names is None else [validate.layer(model, name, "layers") for name in names]
-    chosen = {module for top in tops for module in top.modules()}
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        for module in model.modules():
-            if module in chosen and hasattr(module, "reset_parameters"):
-                module.reset_parameters()
-    return model
-
-
-@torch.no_grad()
 def predict(model, images, batch=64):
-    """Class probabilities (N,classes) of images (N,3,H,W) in [0,1]."""
-    validate.images(images)
-    validate.positive("batch", batch, whole=True)
-    if not len(images):
-        return torch.zeros(0, len(model.categories))
-    images = images.to(memory_format=torch.channels_last)   # the faster layout on a CPU
-    return torch.cat([model(chunk).softmax(1) for chunk in images.split(batch)])
+    """Class probabilities (N,classes) of images (N,C,H,W) in [0,1], from a model that gives logits, in eval mode."""
+    return running.probabilities(model, validate.images(images), batch)
 
 
 def conv_layers(model):
     """The names of the convolutions, first to last."""
-    return [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)]
+    return list(running.convolutions(model))
 
 
-def landmarks(model):
-    """Layer names to sample a network by depth: the last layer at each resolution, then each linear layer."""
-    shapes = _output_shapes(model)
+def landmarks(model, size=None):
+    """Layer names to sample a network by depth: the last layer at each resolution, then each linear layer. `size` is the
+    side of the image that is run, in px, by default the model's own."""
+    shapes = _output_shapes(model, size)
     by_resolution = {}
     for name, shape in shapes.items():
         if len(shape) == 4 and not isinstance(model.get_submodule(name), Normalize):
@@ -193,9 +175,9 @@ def landmarks(model):
 
 
 @torch.no_grad()
-def _output_shapes(model):
+def _output_shapes(model, size):
     """{layer: shape of its output}, in the order in which a forward pass completes the layers."""
-    shapes, handles = {}, []
+    shapes = {}
 
     def keep(name):
         def hook(module, inputs, output):
@@ -203,13 +185,9 @@ def _output_shapes(model):
                 shapes[name] = tuple(output.shape)
         return hook
 
-    try:
-        for name, module in model.named_modules():
+    with running.entered(model):
+        for name, module in running.layers(model):
             if name not in ("", "network"):
-                handles.append(module.register_forward_hook(keep(name)))
-        parameter = next(model.parameters())
-        model(parameter.new_zeros(1, 3, model.image_size, model.image_size))
-    finally:
-        for handle in handles:
-            handle.remove()
+                module.register_forward_hook(keep(name))
+        running.plainly(model, running.blank(model, size))
     return shapes

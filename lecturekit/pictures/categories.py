@@ -12,6 +12,7 @@ IMAGENET_NAMES = {"chair": "folding chair", "mug": "coffee mug", "washing machin
 
 def category_index(model, category):
     """The index of a category in the model's output; knows what ImageNet calls the tabletop categories."""
-    if category not in model.categories:
+    known = list(validate.described(model, "categories"))
+    if category not in known:
         category = IMAGENET_NAMES.get(category, category)
-    return model.categories.index(validate.one_of("category", category, model.categories))
+    return known.index(validate.one_of("category", category, known))

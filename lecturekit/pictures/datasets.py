@@ -62,7 +62,7 @@ def for_model(data, model, side=None):
 
     `side` in px; by default the model's own.
     """
-    side = side or model.image_size
+    side = side or validate.described(model, "image_size")
     masks = data.masks if data.masks.ndim == 4 else data.masks[:, None]
     index = torch.tensor([category_index(model, name) for name in data.categories])
     made = (pixels.resize(data.pixels.float() / 255, side).clamp(0, 1),

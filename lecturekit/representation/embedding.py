@@ -5,24 +5,29 @@ from scipy.optimize import linear_sum_assignment
 from torch.nn import functional as F
 
 from lecturekit import validate
-from lecturekit.networks import hooks
+from lecturekit.networks import hooks, layout
 
 METRICS = ("cosine", "euclidean")
 
 
-def features(model, images, layers, pool=True, batch=16):
-    """{layer: (N,D)} for images (N,3,H,W), all layers in one pass.
+def features(model, images, layers, pool=True, batch=16, reshape=None):
+    """{layer: (N,D)} for images (N,C,H,W), all layers in one pass.
 
-    A convolutional layer gives the mean of each channel over the picture; with pool=False all its values.
+    A convolutional layer gives the mean of each channel over the picture; with pool=False all its values. `reshape`
+    makes maps of what the layers give, if they give others (`layout`).
     """
     validate.images(images)
     layers = [layers] if isinstance(layers, str) else list(layers)
-    return hooks.features(model, images, layers, pooled if pool else lambda output: output.flatten(1), batch)
+    if not pool:
+        return hooks.features(model, images, layers, lambda output: output.flatten(1), batch)
+    return hooks.features(model, images, layers, pooled, batch, layout.channels(images, reshape))
 
 
 def pooled(activations):
     """The mean over the picture of activations (N,C,H,W), as (N,C); (N,D) stays as it is."""
-    return activations.flatten(2).mean(2) if activations.ndim > 2 else activations
+    if activations.ndim not in (2, 4):
+        raise ValueError(f"activations: got shape {tuple(activations.shape)}. It takes maps (N,C,H,W) or vectors (N,D).")
+    return activations.flatten(2).mean(2) if activations.ndim == 4 else activations
 
 
 def vectors(got, argument="features"):
@@ -98,13 +103,16 @@ def pca(features, dimensions=2):
 
 def tsne(features, perplexity=30.0, seed=0, init="pca"):
     """scikit-learn's t-SNE map (N,2) of features (N,D); init "random" makes it depend on the seed (van der Maaten
-    and Hinton 2008). Module `tsne` holds its pieces."""
+    and Hinton 2008). Module `tsne` holds its pieces. Raises ValueError for rows that are all alike, as a dead layer's."""
     from sklearn.manifold import TSNE   # slow to import, needed here alone
     validate.one_of("init", init, ("pca", "random"))
     if not 0 < perplexity < len(vectors(features)):
         raise ValueError(f"perplexity: got {perplexity}. It takes a number from 0 to {len(features)}, the pictures.")
-    found = TSNE(perplexity=perplexity, init=init, random_state=seed, learning_rate="auto").fit_transform(
-        features.detach().cpu().numpy())
+    rows = features.detach().float().cpu()
+    if not (rows - rows.mean(0)).square().sum() > 0:   # the variance by which scikit-learn divides
+        raise ValueError("features: got rows that are all alike, which have no neighbours. It takes rows that differ.")
+    rows = F.pad(rows, (0, max(0, 2 - rows.shape[1])))   # a map has two dimensions
+    found = TSNE(perplexity=perplexity, init=init, random_state=seed, learning_rate="auto").fit_transform(rows.numpy())
     return torch.from_numpy(found).float()
 
 

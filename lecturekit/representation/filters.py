@@ -13,16 +13,16 @@ from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._pytree import tree_leaves
 
 from lecturekit import validate
-from lecturekit.networks import hooks
+from lecturekit.networks import running
 
 
 def first_layer(model):
     """The weights (N,C,h,w) of the first convolution, detached."""
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            return module.weight.detach()
+    for convolution in running.convolutions(model).values():
+        return convolution.weight.detach()
     raise ValueError(f"model: got {type(model).__name__} without a Conv2d. It takes a convolutional network.")
 
 
@@ -38,7 +38,8 @@ class Cost:
 
 
 def costs(model, shape=(3, 224, 224)):
-    """A Cost for each layer of `model` that has no layers inside, in order, found by running it on one image.
+    """A Cost for each layer of `model` that has no layers inside, in order, found by running it on one image. A layer that
+    runs more than once is there as often, its weights the first time alone.
 
     A network on the device "meta" has shapes but no memory, so that even VGG-16 costs nothing to ask.
     """
@@ -46,16 +47,16 @@ def costs(model, shape=(3, 224, 224)):
 
     def keep(name):
         def hook(module, inputs, output):
-            dims = tuple(output.shape[1:])
-            found.append(Cost(name, type(module).__name__, dims, output.numel(), weights[name]))
+            given = [value for value in tree_leaves(output) if isinstance(value, torch.Tensor)]
+            dims = tuple(given[0].shape[1:]) if given else ()
+            found.append(Cost(name, type(module).__name__, dims, sum(map(torch.numel, given)), weights.pop(name, 0)))
         return hook
 
-    with torch.no_grad(), hooks.preserved(model):
-        model.eval()
-        for name, module in model.named_modules():
+    with torch.no_grad(), running.entered(model):
+        for name, module in running.layers(model):
             if not any(module.children()):
                 module.register_forward_hook(keep(name))
-        model(torch.zeros(1, *shape, device=next(model.parameters()).device))
+        running.plainly(model, running.like(model, torch.zeros(1, *shape)))
     return found
 
 

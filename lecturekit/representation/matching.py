@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from lecturekit import validate
-from lecturekit.networks import hooks
+from lecturekit.networks import hooks, layout
 
 
 def patches(image, size=15, stride=4):
@@ -22,15 +22,15 @@ def patches(image, size=15, stride=4):
     return (found - found.mean(0)).view(-1, *shape)
 
 
-def dense(model, image, layer):
-    """Descriptors (C,H',W') of every place of one image (1,3,H,W): the activations of a convolutional layer.
+def dense(model, image, layer, reshape=None):
+    """Descriptors (C,H',W') of every place of one image (1,C,H,W): the activations of a convolutional layer, or the maps
+    that `reshape` makes of another's (`layout`).
 
     Each channel's mean over the picture is taken away, as from the patches.
     """
-    found = hooks.features(model, validate.images(image, "image"), layer)
-    if found.ndim != 4 or len(found) != 1:
-        raise ValueError(f"image, layer: got activations {tuple(found.shape)}. "
-                         "They take one image and a layer whose activations are maps (1,C,H,W).")
+    if len(validate.images(image, "image")) != 1:
+        raise ValueError(f"image: got a batch of {len(image)}. It takes one image (1,C,H,W).")
+    found = hooks.features(model, image, layer, form=layout.maps(image, reshape))
     return found[0] - found[0].mean((1, 2), keepdim=True)
 
 

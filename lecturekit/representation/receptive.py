@@ -6,9 +6,11 @@ numbers (Dumoulin and Visin 2016; Araujo et al. 2019): a window of k pixels, str
     size + (k - 1) * d * jump,    jump * s,    start - p * jump,
 
 and where branches meet (residual sums, concatenations) the field covers both. The operations are read while the
-network runs, so functional calls count as much as modules; `support` measures the same with a gradient.
+network runs, so functional calls count as much as modules, and rows and columns are followed when they change their
+places among the dimensions; `support` measures the same with a gradient.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -16,15 +18,20 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from lecturekit import validate
-from lecturekit.networks import hooks, models
+from lecturekit.networks import hooks, layout, models, running
 from lecturekit.networks.derivative import differentiate
 
 WINDOWS = ("conv2d", "max_pool2d", "max_pool2d_with_indices", "avg_pool2d")
-# Besides the pointwise operations these leave rows and columns where they are, if they leave H and W as they are ...
+# Besides the pointwise operations these leave every place where it is, if they leave H and W as they are ...
 SAME_PLACE = ("cat", "batch_norm", "dropout", "dropout_", "feature_dropout", "clone", "contiguous", "detach", "alias",
-              "to", "_to_copy", "view", "reshape", "chunk", "split", "channel_shuffle")
-# ... and act on the dimensions before these two.
-EARLIER = ("transpose", "select", "slice", "unsqueeze")
+              "to", "_to_copy", "chunk", "split", "channel_shuffle", "hardswish", "hardswish_", "mish", "mish_", "prelu",
+              "select", "slice", "expand", "linear", "softmax", "_softmax", "layer_norm", "native_layer_norm")
+# ... these only give the dimensions other names ...
+RENAMED = ("view", "reshape", "_unsafe_view", "flatten", "unflatten", "unsqueeze", "squeeze")
+# ... and these bring all places together.
+EVERYWHERE = ("group_norm", "native_group_norm", "instance_norm", "scaled_dot_product_attention")
+MIXING = ("linear", "softmax", "_softmax", "layer_norm", "native_layer_norm")   # and these do along some dimensions
+WHOLE, PLACELESS = "every unit sees the whole picture", "its units have no row and column"
 
 
 @dataclass(frozen=True)
@@ -79,9 +86,8 @@ def field(model, layer, size=None):
 
 def landmarks(model):
     """The landmarks of a network (`models.landmarks`) whose maps have more than one place, and a Field."""
-    known, side = fields(model), getattr(model, "image_size", 224)
-    blank = next(model.parameters()).new_zeros(1, 3, side, side)
-    outputs = hooks.features(model, blank, [name for name in models.landmarks(model) if name in known])
+    known = fields(model)
+    outputs = hooks.features(model, running.blank(model), [name for name in models.landmarks(model) if name in known])
     return [name for name, maps in outputs.items() if maps[0, 0].numel() > 1]
 
 
@@ -94,23 +100,24 @@ def stack(layers):
     return size, jump
 
 
-def sensitivity(model, images, layer, row, col):
+def sensitivity(model, images, layer, row, col, reshape=None):
     """|d activation / d pixel| (N,H,W) of the unit (row, col), summed over the layer's channels and the colours."""
-    validate.images(images)
+    form = layout.maps(validate.images(images), reshape, places=1)
 
     def of_place(leaf, rows):
-        maps = hooks.forward_to(model, leaf, layer)
-        if maps.ndim != 4 or not (0 <= row < maps.shape[2] and 0 <= col < maps.shape[3]):
+        maps = form(hooks.reached(model, leaf, [layer])[layer], layer)
+        if not (0 <= row < maps.shape[2] and 0 <= col < maps.shape[3]):
             raise ValueError(f"row, col: got ({row}, {col}). The output of {layer} has shape {tuple(maps.shape)}.")
         return maps[..., row, col].sum(1)
 
     return differentiate(model, images, of_place)[1].abs().sum(1)
 
 
-def support(model, layer, row, col, size=None, samples=4, seed=0):
+def support(model, layer, row, col, size=None, samples=4, seed=0, reshape=None):
     """(top, left, bottom, right) of the pixels to which the unit (row, col) responds on random images: measured."""
-    images = torch.rand(samples, *_input_shape(model, size), generator=torch.Generator().manual_seed(seed))
-    touched = sensitivity(model, images.to(next(model.parameters()).device), layer, row, col).amax(0) > 0
+    blank = running.blank(model, size)
+    images = torch.rand(samples, *blank.shape[1:], generator=torch.Generator().manual_seed(seed))
+    touched = sensitivity(model, images.to(blank), layer, row, col, reshape).amax(0) > 0
     if not touched.any():
         raise ValueError(f"row, col: got ({row}, {col}) of {layer}, whose gradient is zero on every sample.")
     rows, cols = touched.any(1).nonzero(), touched.any(0).nonzero()
@@ -135,7 +142,7 @@ def replay(model, images, layer, rows, cols, fill=0.5):
     for canvas, image, (row, col) in zip(canvases, images, positions):
         top, left, bottom, right = (max(edge, 0) for edge in seen.box(row, col))
         canvas[:, top:bottom, left:right] = image[:, top:bottom, left:right]
-    maps = hooks.features(model, canvases, layer)
+    maps = hooks.features(model, canvases, layer, form=layout.channels(images))
     return maps[range(len(images)), :, *zip(*positions)] if positions else maps[..., 0, 0]
 
 
@@ -153,46 +160,45 @@ def _cut(image, box, fill):
     return padded[:, top:bottom + around[2], left:right + around[0]]
 
 
-def _input_shape(model, size):
-    channels = next((m.in_channels for m in model.modules() if isinstance(m, torch.nn.Conv2d)), None)
-    if channels is None:
-        raise ValueError(f"model: got {type(model).__name__} without a Conv2d. It takes a convolutional network.")
-    size = getattr(model, "image_size", 224) if size is None else validate.positive("size", size, whole=True)
-    return channels, size, size
-
-
 def _trace(model, size):
     """{layer: its Field, or a str that says why it has none}, in the order in which the layers are computed."""
     traced = {}
 
     def keep(name):
         def hook(module, inputs, output):
-            traced[name] = getattr(output, "field", "its output is no map")
+            traced[name] = output.seen.field if hasattr(output, "seen") else "its output is no map"
         return hook
 
-    shape = _input_shape(model, size)
-    with hooks.preserved(model), torch.inference_mode(), _Propagate():
-        model.eval()
-        for name, module in model.named_modules():
+    images = running.blank(model, size)
+    with running.entered(model), torch.inference_mode(), _Propagate():
+        for name, module in running.layers(model):
             if name:
                 module.register_forward_hook(keep(name))
-        parameter = next(model.parameters())
-        images = torch.zeros(1, *shape, dtype=parameter.dtype, device=parameter.device)
-        images.field = PIXEL
-        model(images)
+        images.seen = Seen(PIXEL, (2, 3))
+        running.plainly(model, images)
     return traced
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What is known of a tensor: its Field, or a str that says why it has none; which dimensions are rows and columns; and
+    where there are none, whether all places were pooled into one first."""
+
+    field: object
+    axes: tuple = ()
+    pooled: bool = False
+
+
 class _Propagate(TorchDispatchMode):
-    """While it is active, every tensor computed from one with a `.field` gets its own."""
+    """While it is active, every tensor computed from one with a `.seen` gets its own."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        inputs = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor) and hasattr(x, "field")]
-        before = [(x.field, tuple(x.shape)) for x in inputs]       # an in-place operation changes its input
+        inputs = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor) and hasattr(x, "seen")]
+        before = [(x.seen, tuple(x.shape)) for x in inputs]       # an in-place operation changes its input
         outputs = func(*args, **(kwargs or {}))
         for output in tree_leaves(outputs) if before else ():
             if isinstance(output, torch.Tensor):
-                output.field = _after(func, _arguments(func, args, kwargs), before, tuple(output.shape))
+                output.seen = _after(func, _arguments(func, args, kwargs), before, tuple(output.shape))
         return outputs
 
 
@@ -203,27 +209,94 @@ def _arguments(func, args, kwargs):
 
 
 def _after(func, arguments, inputs, shape):
-    """The field, or the reason for none, of one operation's output, from its inputs [(field, shape)]."""
-    name = func.overloadpacket.__name__
-    known = [field for field, _ in inputs]
-    reasons = [value for value in known if isinstance(value, str)]
-    if reasons:
-        return reasons[0]
-    if name in WINDOWS:
-        return _window(known[0], arguments)
-    if name.startswith("adaptive_") or (name == "mean" and len(shape) == 4):
-        return _adaptive(known[0], inputs[0][1][-2:], shape[-2:])
-    earlier = name in EARLIER and _dims_below(arguments, max(len(inputs[0][1]), len(shape)) - 2)
-    if torch.Tag.pointwise in func.tags or name in SAME_PLACE or earlier:
-        same = all(before[-2:] == shape[-2:] for _, before in inputs)
-        return _union(known) if same else f"{name} joins maps of different sizes"
-    if len(shape) < 4:
-        return f"its units have no row and column (after {name})"
-    return f"{name} is neither a window nor pointwise"
+    """What is known of one operation's output, from its inputs [(Seen, shape)]."""
+    name, (first, before) = func.overloadpacket.__name__, inputs[0]
+    if without := [seen for seen, _ in inputs if isinstance(seen.field, str)]:
+        return _met(name, without, len(without) < len(inputs))
+    if name in WINDOWS or name.startswith("adaptive_"):
+        return _pooled(name, first, arguments, before, shape)
+    if name == "mean":
+        return _mean(first, arguments, before, shape)
+    if name in EVERYWHERE:
+        return Seen(f"{WHOLE} ({name})")
+    axes = _axes(name, first.axes, arguments, before, shape)
+    if axes is None:
+        pooled = all(before[axis] == 1 for axis in first.axes)
+        return Seen(f"{WHOLE if name in MIXING else PLACELESS} (after {name})", pooled=pooled)
+    if torch.Tag.pointwise in func.tags or name in SAME_PLACE:
+        return _joined(name, inputs, axes, shape)
+    moved = name in (*RENAMED, "permute", "transpose", "swapaxes") or name == "pad" and not any(arguments["pad"])
+    return Seen(first.field, axes) if moved else Seen(f"{name} is neither a window nor pointwise")
 
 
-def _dims_below(arguments, limit):
-    return all(0 <= value < limit for name, value in arguments.items() if name.startswith("dim"))
+def _met(name, without, with_field):
+    """What comes of tensors of which some have no field: a map that meets what was pooled has it everywhere."""
+    pooled = all(seen.pooled for seen in without)
+    if with_field and pooled:
+        return Seen(f"{WHOLE} ({name} with what was pooled from all of it)")
+    return Seen(next(seen.field for seen in without if seen.pooled == pooled), pooled=pooled)
+
+
+def _pooled(name, seen, arguments, before, shape):
+    if seen.axes != (2, 3):
+        return Seen(f"{name} does not act on its rows and columns")
+    found = _window(seen.field, arguments) if name in WINDOWS else _adaptive(seen.field, before[-2:], shape[-2:])
+    return Seen(found, (2, 3))
+
+
+def _mean(seen, arguments, before, shape):
+    """A mean over rows and columns is a pooling to one place; over other dimensions it leaves every place where it is."""
+    dims = {dim % len(before) for dim in arguments.get("dim") or range(len(before))}
+    if not dims & set(seen.axes):
+        kept = arguments.get("keepdim")
+        return Seen(seen.field, seen.axes if kept else tuple(a - sum(dim < a for dim in dims) for a in seen.axes))
+    if dims >= set(seen.axes) and arguments.get("keepdim"):
+        return Seen(_adaptive(seen.field, [before[axis] for axis in seen.axes], (1, 1)), seen.axes)
+    return Seen(f"{PLACELESS} (after mean)", pooled=dims >= set(seen.axes))
+
+
+def _axes(name, axes, arguments, before, shape):
+    """Which dimensions are rows and columns behind the operation; None where there are none any more."""
+    dims = [value % len(before) for key, value in arguments.items() if key.startswith("dim") and isinstance(value, int)]
+    if name == "permute":
+        order = [dim % len(before) for dim in arguments["dims"]]
+        return tuple(order.index(axis) for axis in axes)
+    if name in ("transpose", "swapaxes"):
+        one, other = dims if dims else (arguments["axis0"] % len(before), arguments["axis1"] % len(before))
+        return tuple({one: other, other: one}.get(axis, axis) for axis in axes)
+    if name in RENAMED:
+        return _renamed(axes, before, shape)
+    if name == "select":
+        return None if dims[0] in axes else tuple(axis - (dims[0] < axis) for axis in axes)
+    last = {"linear": 1, "layer_norm": len(arguments.get("normalized_shape", ()))}.get(name.removeprefix("native_"), 0)
+    mixed = name in ("softmax", "_softmax", "slice", "cat") and dims and dims[0] in axes
+    return None if mixed or any(axis >= len(before) - last for axis in axes) else tuple(
+        axis + len(shape) - len(before) for axis in axes)   # broadcasting adds dimensions in front
+
+
+def _renamed(axes, before, shape):
+    """Where the dimensions `axes` of a tensor of shape `before` are when it is viewed as another: of the same length, with
+    as much before them."""
+    found = []
+    for axis in axes:
+        fits = [i for i, length in enumerate(shape) if length == before[axis] and i not in found
+                and math.prod(shape[:i]) == math.prod(before[:axis])]
+        if not fits:
+            return None
+        found.append(fits[0])
+    return tuple(found)
+
+
+def _joined(name, inputs, axes, shape):
+    """The union of what meets, place by place; a map of one place that was pooled from all of them brings in all."""
+    sizes = [tuple(before[axis] for axis in seen.axes) for seen, before in inputs]
+    here = tuple(shape[axis] for axis in axes)
+    if any(size == (1, 1) != here for size in sizes):
+        return Seen(f"{WHOLE} ({name} with what was pooled from all of it)")
+    same = all(size == here and [axis - len(before) for axis in seen.axes] == [axis - len(shape) for axis in axes]
+               for size, (seen, before) in zip(sizes, inputs))
+    return Seen(_union([seen.field for seen, _ in inputs]), axes) if same else Seen(
+        f"{name} joins maps of different sizes")
 
 
 def _window(field, arguments):

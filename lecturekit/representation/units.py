@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from lecturekit import validate
-from lecturekit.networks import hooks
+from lecturekit.networks import hooks, layout
 
 
 @dataclass(frozen=True)
@@ -27,21 +27,23 @@ class Top:
     cols: torch.Tensor
 
 
-def top(model, images, layer, k=9, batch=64):
-    """The k of images (N,3,H,W) to which each unit of a layer responds most, each with the place: a Top."""
+def top(model, images, layer, k=9, batch=64, reshape=None):
+    """The k of images (N,C,H,W) to which each unit of a layer responds most, each with the place: a Top. `reshape` makes
+    maps of what the layer gives, if it gives others (`layout`)."""
     validate.images(images)
     if not 1 <= validate.positive("k", k, whole=True) <= len(images):
         raise ValueError(f"k: got {k}. It takes a number from 1 to the {len(images)} images.")
-    values, places = zip(*(_strongest(hooks.features(model, chunk, layer)) for chunk in images.split(batch)))
+    form = layout.channels(images, reshape)
+    values, places = zip(*(_strongest(hooks.features(model, chunk, layer, form=form)) for chunk in images.split(batch)))
     best = torch.cat(values).topk(k, 0)                                             # (k,units)
     rows, cols = (torch.cat(axis).gather(0, best.indices).t() for axis in zip(*places))
     return Top(best.values.t(), best.indices.t(), rows, cols)
 
 
-def responses(model, images, layers, batch=64):
-    """{layer: (N,units)}, the largest value of each unit's map for images (N,3,H,W), from one pass over them."""
-    validate.images(images)
-    return hooks.features(model, images, list(layers), lambda maps: _strongest(maps)[0], batch)
+def responses(model, images, layers, batch=64, reshape=None):
+    """{layer: (N,units)}, the largest value of each unit's map for images (N,C,H,W), from one pass over them."""
+    form = layout.channels(validate.images(images), reshape)
+    return hooks.features(model, images, list(layers), lambda maps: _strongest(maps)[0], batch, form)
 
 
 def _strongest(maps):

@@ -8,14 +8,14 @@ classes in place of any wrong one. What comes back lies in the ball and in [0,1]
 import torch
 
 from lecturekit import validate
-from lecturekit.networks import hooks
+from lecturekit.networks import running
+from lecturekit.networks.running import BATCH, logits
 from lecturekit.moving import objectives, optimise, projections, steps as moves
 from lecturekit.moving.objectives import Objective
 
 LOSSES = {"cross_entropy": objectives.cross_entropy, "margin": objectives.margin, "dlr": objectives.dlr}
 TARGETED = ("cross_entropy", "margin")   # the DLR loss is constant where the target comes third
 STEPS = {"linf": moves.signed, "l2": moves.normalised}
-BATCH = 32   # images in one pass
 
 
 def fgsm(model, images, labels, eps, norm="linf", targets=None, loss="cross_entropy"):
@@ -83,7 +83,7 @@ def deepfool(model, images, labels, norm="l2", steps=20, candidates=5, overshoot
 
 def _boundary(model, images, labels, norm, candidates):
     """-log of how far the label's logit lies above that of the class whose boundary is nearest; 0 beyond it."""
-    scores, own = model(images), labels[:, None].to(images.device)
+    scores, own = running.scores(model, images), validate.ordinary(labels)[:, None].to(images.device)
     others = scores.scatter(1, own, -torch.inf).topk(min(candidates, scores.shape[1] - 1))
     margins = others.values - scores.gather(1, own)   # (N,candidates)
     slopes = [torch.autograd.grad(margin.sum(), images, retain_graph=True)[0] for margin in margins.T]
@@ -125,7 +125,7 @@ def on_the_way(images, others, holds, rounds):
     high += 1
     for _ in range(rounds):
         middle = (low + high) / 2
-        true = holds(images + middle * (others - images)).view(-1, 1, 1, 1)
+        true = holds(images + middle * (others - images)).view(-1, 1, 1, 1).to(images.device)
         low, high = torch.where(true, low, middle), torch.where(true, middle, high)
     return images + high * (others - images)
 
@@ -134,16 +134,7 @@ def fooled(model, images, labels, targets=None, batch=BATCH):
     """For each image whether the network gives another class than its label, or, with `targets`, its target: bool
     (N,)."""
     predicted = logits(model, images, batch).argmax(1).cpu()
-    return predicted != torch.as_tensor(labels) if targets is None else predicted == torch.as_tensor(targets)
-
-
-@torch.no_grad()
-def logits(model, images, batch=BATCH):
-    """The outputs (N,classes) of the network in eval mode."""
-    chunks = images.split(batch) if len(images) else [images]
-    with hooks.preserved(model):
-        model.eval()
-        return torch.cat([model(chunk.contiguous(memory_format=torch.channels_last)) for chunk in chunks])
+    return predicted != torch.as_tensor(labels).cpu() if targets is None else predicted == torch.as_tensor(targets).cpu()
 
 
 def distance(images, others, norm="l2"):
@@ -161,16 +152,12 @@ def checked(model, images, labels, targets=None):
     """labels and targets (or None) as long tensors (N,). Raises ValueError for images outside [0,1], a class that the
     model does not have, a target that is the image's label, and a model that gives probabilities."""
     scores = logits(model, validate.images(images)[:4])
-    if scores.ndim != 2 or scores.shape[1] < 2:
-        raise ValueError(f"model: got outputs of shape {tuple(scores.shape)}. It takes a model that gives logits "
-                         "(N,classes) of two classes or more.")
-    if len(scores) and scores.min() >= 0 and (scores.sum(1) - 1).abs().max() < 1e-3:
-        raise ValueError("model: got outputs that are probabilities (none negative, their sum 1). It takes a model "
-                         "that gives logits: leave its last softmax out, whose gradient fades where the model is sure.")
-    labels = validate.targets(labels, len(images), scores.shape[1], "labels")
+    if scores.shape[1] < 2:
+        raise ValueError(f"model: got logits of {scores.shape[1]} class. It takes a model of two classes or more.")
+    labels = validate.targets(labels, len(images), scores.shape[1], "labels").cpu()
     if targets is None:
         return labels, None
-    targets = validate.targets(targets, len(images), scores.shape[1], "targets")
+    targets = validate.targets(targets, len(images), scores.shape[1], "targets").cpu()
     if (targets == labels).any():
         raise ValueError(f"targets: got {targets[targets == labels][0].item()}, the label of that image. It takes "
                          "classes that differ from the labels.")

@@ -1,5 +1,6 @@
 """Attacks that see probabilities alone, and count how often they ask."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ import torch
 from scipy.optimize import differential_evolution
 
 from lecturekit import validate
+from lecturekit.networks import running
+from lecturekit.networks.derivative import chosen, differentiate
 from lecturekit.show.bar import bar
 from lecturekit.moving.projections import radius
 from lecturekit.moving.steps import lengths
@@ -25,11 +28,9 @@ class Queries:
     def __init__(self, model):
         self.model, self.count = model, 0
 
-    @torch.no_grad()
     def __call__(self, images):
         self.count += len(validate.images(images))
-        chunks = images.contiguous(memory_format=torch.channels_last).split(BATCH)   # the faster layout on a CPU
-        return torch.cat([self.model(chunk).softmax(1) for chunk in chunks])
+        return running.probabilities(self.model, images, BATCH)
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,14 @@ class Attacked:
 def transfer(networks, adversarial, labels):
     """Error rates (from,to): how often images made against one network, {name: (N,C,H,W)}, are not given their labels
     (N,) by each of the `networks`, {name: model}; rows in the order of `adversarial`."""
-    labels = torch.as_tensor(labels)
-    return torch.tensor([[(Queries(model)(images).argmax(1) != labels).float().mean() for model in networks.values()]
+    labels = torch.as_tensor(labels).cpu()
+    return torch.tensor([[(_answers(Queries(model), images) != labels).float().mean() for model in networks.values()]
                          for images in adversarial.values()])
+
+
+def _answers(queries, images):
+    """The likeliest class of each image, long (N,)."""
+    return queries(images).argmax(1).cpu()
 
 
 # ---------------------------------------------------------------- score-based
@@ -59,7 +65,7 @@ def square(queries, images, labels, eps, limit=500, seed=0, target=None):
     validate.positive("limit", limit, whole=True)
     labels = validate.targets(labels, len(validate.images(images)), argument="labels")
     stripes = _signs((len(images), images.shape[1], 1, images.shape[3]), generator)
-    best = (images + eps * stripes).clamp(0, 1)
+    best = (images + eps * stripes.to(images)).clamp(0, 1)
     margins = _margins(queries(best), labels, target)
     used = torch.ones(len(images), dtype=torch.long)
     for number in bar(range(1, limit)):
@@ -80,9 +86,9 @@ def _signs(shape, generator):
 
 def _margins(probabilities, labels, target=None):
     """Below 0 where the attack has won: the log of the label's odds to the best rival, or of this one's to `target`."""
-    scores = probabilities.clamp(min=1e-30).log()
+    scores = probabilities.cpu().clamp(min=1e-30).log()
     wanted = validate.targets(*((labels, len(scores), scores.shape[1], "labels") if target is None
-                                else (target, len(scores), scores.shape[1])))
+                                else (target, len(scores), scores.shape[1]))).cpu()
     own = scores.gather(1, wanted[:, None])[:, 0]
     rival = scores.scatter(1, wanted[:, None], -torch.inf).amax(1)
     return own - rival if target is None else rival - own
@@ -95,8 +101,8 @@ def _with_square(best, images, eps, progress, generator):
     top, left = (torch.randint(0, max(1, size - side + 1), (count, 1), generator=generator) for size in (height, width))
     rows, columns = torch.arange(height) - top, torch.arange(width) - left   # (N,H), (N,W)
     inside = ((rows >= 0) & (rows < side))[:, None, :, None] & ((columns >= 0) & (columns < side))[:, None, None]
-    colours = (images + eps * _signs((count, channels, 1, 1), generator)).clamp(0, 1)
-    return torch.where(inside, colours, best)
+    colours = (images + eps * _signs((count, channels, 1, 1), generator).to(images)).clamp(0, 1)
+    return torch.where(inside.to(images.device), colours, best)
 
 
 def _share(progress, first=0.1):
@@ -121,13 +127,22 @@ def one_pixel(queries, image, label, pixels=1, population=50, generations=20, se
         changed = painted(image, torch.from_numpy(genomes.T.copy()).float())
         return _margins(queries(changed), labels.expand(len(changed)), target).numpy()
 
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), _causes():
         found = differential_evolution(
             margins, bounds * pixels, vectorized=True, updating="deferred", maxiter=generations, polish=False, tol=0,
             popsize=max(1, population // len(bounds * pixels)), rng=seed, recombination=1.0,
             callback=lambda intermediate_result: intermediate_result.fun < 0)
     changed = painted(image, torch.from_numpy(found.x[None]).float())
     return Attacked(changed, torch.tensor([found.fun < 0]), torch.tensor([queries.count - before]))
+
+
+@contextmanager
+def _causes():
+    """Within the block, an error of ours that scipy wraps comes out as it was."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise (error.__cause__ if isinstance(error.__cause__, (TypeError, ValueError)) else error) from None
 
 
 def painted(image, genomes):
@@ -149,28 +164,28 @@ def boundary(queries, images, labels, starts, limit=500, seed=0, spread=0.1, app
     another label, towards `images` along the boundary; `limit` queries an image: `Attacked`."""
     generator, count = torch.Generator().manual_seed(seed), len(validate.images(images))
     validate.positive("limit", limit, whole=True)
-    labels = validate.targets(labels, count, argument="labels")
+    labels = validate.targets(labels, count, argument="labels").cpu()
     best = _between(queries, images, labels, validate.images(starts, "starts"))
-    if not (queries(best).argmax(1) != labels).all():
+    if not (_answers(queries, best) != labels).all():
         raise ValueError("starts: got images with the label itself. It takes images of another label.")
-    side, ahead = torch.full((count, 1, 1, 1), spread), torch.full((count, 1, 1, 1), approach)
+    side, ahead = (torch.full((count, 1, 1, 1), share).to(images) for share in (spread, approach))
     used = HALVINGS + 1
     while used + 3 <= limit:
         used += 2
         distance = lengths(best - images)
         aside = _aside(best, images, side * distance, generator)
-        on_side = (queries(aside).argmax(1) != labels).view(-1, 1, 1, 1)
+        on_side = _elsewhere(queries, aside, labels)
         nearer = (aside + ahead * (images - aside)).clamp(0, 1)
-        won = (queries(nearer).argmax(1) != labels).view(-1, 1, 1, 1) & (lengths(nearer - images) < distance)
+        won = _elsewhere(queries, nearer, labels) & (lengths(nearer - images) < distance)
         best = torch.where(won, nearer, best)
         side = (side * torch.where(on_side, 1.1, 0.9)).clamp(max=0.5)   # half of the steps aside should stay outside
         ahead = (ahead * torch.where(won, 1.1, 0.97)).clamp(max=0.5)
-    return Attacked(best, queries(best).argmax(1) != labels, torch.full((count,), used + 1))
+    return Attacked(best, _answers(queries, best) != labels, torch.full((count,), used + 1))
 
 
 def _aside(best, images, length, generator):
     """A random step of `length` on the sphere about `images` through `best`."""
-    noise = torch.randn(best.shape, generator=generator)
+    noise = torch.randn(best.shape, generator=generator).to(best)
     away = best - images
     noise -= away * (noise * away).flatten(1).sum(1).view(-1, 1, 1, 1) / lengths(away).square().clamp(min=1e-12)
     moved = away + noise * (length / lengths(noise).clamp(min=1e-12))
@@ -179,7 +194,12 @@ def _aside(best, images, length, generator):
 
 def _between(queries, images, labels, starts):
     """The point nearest to `images`, on the way to `starts`, that has another label."""
-    return attacks.on_the_way(images, starts, lambda moved: queries(moved).argmax(1) != labels, HALVINGS)
+    return attacks.on_the_way(images, starts, lambda moved: _answers(queries, moved) != labels, HALVINGS)
+
+
+def _elsewhere(queries, images, labels):
+    """Whether each image has another label, on its device, (N,1,1,1)."""
+    return (_answers(queries, images) != labels).view(-1, 1, 1, 1).to(images.device)
 
 
 # ---------------------------------------------------------------- substitute
@@ -192,18 +212,18 @@ def substitute(queries, images, network, rounds=5, step=0.1, epochs=20, rate=3e-
     Asks N * 2^(rounds - 1) times in all. Returns it, frozen and in eval mode, and the images and labels asked.
     """
     validate.positive("rounds", rounds, whole=True)
-    known, labels = validate.images(images), queries(images).argmax(1)
+    known, labels = validate.images(images), _answers(queries, images)
     for number in range(rounds):
         network = robust_training.fit(network, known, labels, epochs=epochs, rate=rate, seed=seed + number)
         if number < rounds - 1:
             fresh = _explored(network, known, labels, step if number % 2 == 0 else -step)
-            known, labels = torch.cat([known, fresh]), torch.cat([labels, queries(fresh).argmax(1)])
+            known, labels = torch.cat([known, fresh]), torch.cat([labels, _answers(queries, fresh)])
     return network, known, labels
 
 
 def _explored(network, images, labels, step):
-    with torch.enable_grad():
-        moved = images.clone().requires_grad_()
-        score = network(moved).gather(1, labels[:, None]).sum()
-        slope, = torch.autograd.grad(score, moved)
+    def of_label(leaf, rows):
+        return chosen(running.scores(network, leaf), labels[rows])
+
+    slope = differentiate(network, images, of_label, batch=len(images))[1]
     return (images + step * slope.sign()).clamp(0, 1)

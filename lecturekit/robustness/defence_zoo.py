@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from lecturekit import validate
 from lecturekit.pictures import transforms
+from lecturekit.networks import models, running
 from lecturekit.robustness.corruptions import jpeg
 from lecturekit.robustness.defences import Before, Codewords, Defence, Ensemble, Randomised
 from lecturekit.robustness.robust_training import adversarial, cross_entropy, digit_net, fit
@@ -80,8 +81,7 @@ def warm(temperature, teacher=None):
     `teacher`, on its probabilities at that temperature in place of the labels."""
     def loss(network, images, labels, generator):
         if teacher is not None:
-            with torch.no_grad():
-                labels = (teacher(images) / temperature).softmax(1)
+            labels = (running.logits(teacher, images, len(images)) / temperature).softmax(1)
         return F.cross_entropy(network(images) / temperature, labels)
     return loss
 
@@ -135,7 +135,7 @@ class Bench:
         """`body` with a linear layer of pixels on its `width` units, trained to draw the images from noisy ones."""
         size = self.images[0].numel()
         network = nn.Sequential(*body, nn.Linear(width, size), nn.Sigmoid(), nn.Unflatten(1, self.images.shape[1:]))
-        return self.train(reconstruction(0.2), network)
+        return self.train(reconstruction(0.2), models.randomised(network, self.seed))
 
 
 def _trained(loss=None, decay=0.0, **options):

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from lecturekit.networks import running
 from lecturekit.moving import projections
 from lecturekit.robustness import attacks
 from lecturekit.robustness.robust_training import one_thread
@@ -60,7 +61,7 @@ class Randomised(nn.Module):
 
     def forward(self, images):
         seen = torch.cat([self.move(images, self.generator) for _ in range(self.draws)])
-        return _log_mean(self.network(seen).log_softmax(1).view(self.draws, len(images), -1))
+        return _log_mean(running.scores(self.network, seen).log_softmax(1).view(self.draws, len(images), -1))
 
     def many(self, draws, seed=1):
         """The same with other random numbers and so many draws."""
@@ -75,7 +76,7 @@ class Ensemble(nn.Module):
         self.networks = nn.ModuleList(networks)
 
     def forward(self, images):
-        return _log_mean(torch.stack([network(images).log_softmax(1) for network in self.networks]))
+        return _log_mean(torch.stack([running.scores(network, images).log_softmax(1) for network in self.networks]))
 
 
 class Codewords(nn.Module):
@@ -88,8 +89,8 @@ class Codewords(nn.Module):
         self.register_buffer("code", code)
 
     def forward(self, images):
-        bits = self.network(images)
-        agreement = (bits if self.soft else torch.tanh(bits)) @ self.code.T
+        bits = running.scores(self.network, images)
+        agreement = (bits if self.soft else torch.tanh(bits)) @ self.code.T.to(bits)
         return agreement if self.soft else agreement.clamp(min=0).add(1e-6).log()
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from lecturekit import validate
+from lecturekit.networks import running
 from lecturekit.networks.models import predict
 from lecturekit.show.bar import bar
 
@@ -46,7 +47,7 @@ def evolve(model, encoding, generations, archive=None, children=32, seed=0):
 
 def _elites(model, archive, genomes, images):
     """The archive after a generation: each class keeps its champion or takes the best child."""
-    confidences, best = predict(model, images).max(0)   # over the children: (classes,)
+    confidences, best = predict(model, running.like(model, images)).cpu().max(0)   # over the children: (classes,)
     genomes, images = {key: value[best] for key, value in genomes.items()}, images[best]
     if archive is None:
         return Archive(genomes, images, confidences, confidences[None])

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lecturekit import validate
+from lecturekit.networks.running import differentiable
 from lecturekit.moving import projections
 from lecturekit.moving.steps import lengths
 from lecturekit.robustness import attacks, classical, standing
@@ -31,6 +32,7 @@ def digit_net(hidden=(256, 256), units=nn.ReLU, dropout=0.0, inputs=64, classes=
         return nn.Sequential(*layers, nn.Linear(width, classes))
 
 
+@differentiable()
 def fit(network, images, labels, loss=None, epochs=10, rate=3e-3, batch=64, decay=0.0, seed=0, watch=None):
     """Train a copy of `network` with Adam on images (N,C,H,W) and labels (N,): frozen, in eval mode.
 
@@ -39,10 +41,10 @@ def fit(network, images, labels, loss=None, epochs=10, rate=3e-3, batch=64, deca
     watch  called with (epoch from 1 on, network in eval mode) after each epoch
     """
     validate.positive("epochs", epochs, whole=True)
-    labels = validate.targets(labels, len(validate.images(images)), None, "labels")
-    network, loss = copy.deepcopy(network).requires_grad_(True), loss or cross_entropy
-    optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=decay)
+    labels = validate.targets(labels, len(validate.images(images)), None, "labels").to(images.device)
     generator = torch.Generator().manual_seed(seed)
+    network, loss, images = copy.deepcopy(network).requires_grad_(True), loss or cross_entropy, validate.ordinary(images)
+    optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=decay)
     with torch.random.fork_rng(), one_thread():
         torch.manual_seed(seed)   # dropout
         for epoch in range(1, epochs + 1):
@@ -67,8 +69,7 @@ def one_thread():
 
 
 def _step(optimiser, loss, network, images, labels, generator):
-    with torch.enable_grad():
-        value = loss(network, images, labels, generator)
+    value = loss(network, images, labels, generator)
     optimiser.zero_grad()
     value.backward()
     optimiser.step()
@@ -182,7 +183,7 @@ def virtual_direction(network, images, answers, generator=None, power=1, xi=0.1)
     eigenvector of the KL divergence's Hessian, by `power` iterations at a distance xi (Miyato et al. 2018, eq. 13)."""
     direction = _unit(torch.randn(images.shape, generator=generator).to(images))
     for _ in range(validate.positive("power", power, whole=True)):
-        with torch.enable_grad():
+        with frozen_statistics(network), torch.enable_grad():
             direction.requires_grad_()
             moved = network(images + xi * direction).log_softmax(1)
             divergence = F.kl_div(moved, answers, reduction="sum", log_target=True)

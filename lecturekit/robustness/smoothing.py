@@ -7,6 +7,7 @@ import torch
 from scipy.stats import beta, binomtest, norm
 
 from lecturekit import validate
+from lecturekit.networks import running
 
 ABSTAIN = -1
 
@@ -35,10 +36,10 @@ def votes(model, images, sigma, samples, generator, batch=2048):
     for start in range(0, samples, most):
         times = min(most, samples - start)
         noise = sigma * torch.randn(times, *images.shape, generator=generator).to(images)
-        scores = model((images + noise).flatten(0, 1))   # (times * N,classes)
+        scores = running.logits(model, (images + noise).flatten(0, 1), batch)   # (times * N,classes)
         answers = torch.nn.functional.one_hot(scores.argmax(1), scores.shape[1])
         counts = counts + answers.view(times, len(images), -1).sum(0)
-    return counts
+    return counts.cpu()
 
 
 def predict(model, images, sigma, samples=100, alpha=0.001, seed=0):

@@ -58,6 +58,12 @@ def _name_rows(axes, names, columns):
 
 
 @sheet
+def _grey(image):
+    """(H,W), the mean of the channels."""
+    array = _picture(image)
+    return array.mean(-1) if array.ndim == 3 else array
+
+
 def maps(values, titles=None, images=None, columns=6, size=2.0, signed=None, shared=False, label="", clip=1.0,
          cells=None, rows=None):
     """Maps (N,H,W), each over its picture in grey where `images` (N,3,H,W) are given.
@@ -75,7 +81,7 @@ def maps(values, titles=None, images=None, columns=6, size=2.0, signed=None, sha
         low, high = _limits(values if shared else value, signed, clip)
         extent = (0, value.shape[-1], value.shape[-2], 0)
         if images is not None:
-            ax.imshow(_picture(images[i]).mean(-1), cmap="gray", vmin=0, vmax=1, extent=extent)
+            ax.imshow(_grey(images[i]), cmap="gray", vmin=0, vmax=1, extent=extent)
         drawn = ax.imshow(value, cmap=DIVERGING if signed else SEQUENTIAL, vmin=low, vmax=high, extent=extent,
                           interpolation="nearest", alpha=1.0 if images is None else 0.65)
     _name_rows(axes, rows, columns)

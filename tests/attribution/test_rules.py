@@ -64,6 +64,43 @@ def test_other_rectifiers_are_refused_by_name(layer):
     assert torch.equal(F.relu(BELOW), BELOW.clamp(min=0))   # nothing stays behind
 
 
+@pytest.mark.parametrize("name, rectify", [
+    ("relu6", F.relu6), ("maximum", lambda x: torch.maximum(x, torch.zeros_like(x))), ("max", lambda x: torch.max(x, 0 * x)),
+    ("where", lambda x: torch.where(x > 0, x, 0)), ("mul", lambda x: x * (x > 0)), ("mul", lambda x: (x > 0).float() * x),
+    ("mul", lambda x: x.clone().mul_(x > 0)), ("clamp", lambda x: x.clamp(0, 6)), ("clip", lambda x: x.clip(0, 2)),
+    ("masked_fill", lambda x: x.masked_fill(x < 0, 0)), ("hardtanh", lambda x: F.hardtanh(x, 0, 1))])
+def test_a_rectifier_in_disguise_beside_real_relus_is_refused_by_name(name, rectify):
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.one, self.two = nn.Linear(126, 50), nn.Linear(50, 2)
+
+        def forward(self, images):
+            return self.two(rectify(F.relu(self.one(images.flatten(1))) - 0.1))
+
+    assert gradient(Mixed(), IMAGES, 0).abs().sum() > 0
+    with pytest.raises(ValueError, match=f"rule: the network uses {name}. It takes a network whose only rectifier"):
+        gradient(Mixed(), IMAGES, 0, rule="guided")
+
+
+def test_clipped_from_below_alone_is_a_relu():
+    inputs = BELOW.clone().requires_grad_()
+    with relu_rule("guided"):
+        out = inputs.clip(min=0)
+    assert torch.autograd.grad(out, inputs, ABOVE)[0].tolist() == EXAMPLE["guided"]
+
+
+@pytest.mark.parametrize("harmless", [
+    lambda x: x * torch.sigmoid(x), lambda x: torch.maximum(x, x - 1), lambda x: torch.where(x > 0, x, -x),
+    lambda x: x * 0.5, lambda x: x * torch.tensor([1.0, 0, 1]), lambda x: x.masked_fill(x > 3, 0)])
+def test_what_is_no_rectifier_is_left_alone(harmless):
+    inputs = BELOW.clone().requires_grad_()
+    with relu_rule("guided"):
+        out = F.relu(harmless(inputs))
+    assert torch.equal(out, F.relu(harmless(BELOW)))
+
+
 def test_clamps_that_are_no_relus_are_left_alone():
     inputs = BELOW.clone().requires_grad_()
     with relu_rule("guided"):

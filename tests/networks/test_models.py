@@ -212,7 +212,8 @@ def test_local_says_what_needs_no_network(torch_home):
     assert models.local("resnet18")
 
 
-def test_cached_weights_are_used(torch_home):
+def test_cached_weights_are_used(torch_home, monkeypatch):
+    monkeypatch.setattr(files, "sha256", lambda path: "f37072fd" + 56 * "0")
     network = models.load("resnet18", weights="random", seed=4).network
     torch.save(network.state_dict(), torch_home)
     assert torch.equal(models.load("resnet18").network.conv1.weight, network.conv1.weight)
@@ -220,8 +221,15 @@ def test_cached_weights_are_used(torch_home):
 
 def test_a_damaged_download_says_so(torch_home):
     torch_home.write_bytes(b"half a file")
-    with pytest.raises(ValueError, match="resnet18 at .* cannot be read.*Delete the file"):
+    with pytest.raises(ValueError, match="resnet18 at .* are not the published ones.*f37072fd.*Delete the file"):
         models.load("resnet18")
+
+
+def test_other_weights_in_the_cache_are_refused(torch_home):
+    torch.save(models.load("resnet18", weights="random", seed=4).network.state_dict(), torch_home)
+    with pytest.raises(ValueError, match="resnet18 at .* are not the published ones.*f37072fd.*Delete the file"):
+        models.load("resnet18")
+    assert torch_home.exists()
 
 
 def test_modules_of_every_bundled_network_are_called_once():

@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from lecturekit.networks import hooks, models, nets
+from lecturekit.networks import hooks, layout, models, nets
 from lecturekit.representation import receptive
 from lecturekit.representation.receptive import Field
 
@@ -103,12 +103,60 @@ def test_functional_calls_count():
     assert receptive.support(Functional(), "last", 3, 3, size=16, samples=64) == (3, 3, 11, 11)
 
 
+class Excitation(nn.Module):
+    """Squeeze and excitation; with `flat`, its gate is a vector in between."""
+
+    def __init__(self, flat):
+        super().__init__()
+        self.flat, self.fc = flat, nn.Conv2d(4, 4, 1) if not flat else nn.Linear(4, 4)
+
+    def forward(self, x):
+        pooled = F.adaptive_avg_pool2d(x, 1)
+        gate = self.fc(pooled.flatten(1) if self.flat else pooled).sigmoid()
+        return x * gate.view(len(x), 4, 1, 1)
+
+
+def gated(flat=False):
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Hardswish(), Excitation(flat), nn.Conv2d(4, 4, 3))
+
+
+@pytest.mark.parametrize("unit", [nn.Hardswish, nn.SiLU, nn.Mish, nn.GELU, nn.ReLU6, nn.PReLU, nn.Softplus, nn.Sigmoid])
+def test_units_of_every_kind_are_pointwise(unit):
+    assert receptive.field(nn.Sequential(nn.Conv2d(3, 4, 3, 2), unit()), "1", size=32) == square(3, 2, 0)
+
+
+class Permuted(nn.Module):
+    """A block as ConvNeXt has it: layer norm and linear layers with the channels last."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm, self.wide, self.last = (
+            nn.Conv2d(3, 8, 5, 2, 2), nn.LayerNorm(8), nn.Linear(8, 8), nn.Conv2d(8, 8, (1, 3), padding=(0, 1)))
+
+    def forward(self, x):
+        return self.last(self.wide(self.norm(self.first(x).permute(0, 2, 3, 1))).permute(0, 3, 1, 2))
+
+
+def test_permuted_maps_keep_their_fields():
+    model, fields = Permuted(), receptive.fields(Permuted(), 32)
+    assert fields["norm"] == fields["wide"] == square(5, 2, -2)
+    assert fields["last"] == Field((5, 9), (2, 2), (-2, -4))
+    assert receptive.support(model, "last", 5, 6, size=32) == fields["last"].box(5, 6)
+    seen = receptive.support(model, "wide", 5, 6, size=32, reshape=layout.channels_first)
+    assert seen == fields["wide"].box(5, 6)
+    assert receptive.field(meta("convnext_tiny"), "features.1.2").size == (4 + 3 * 6 * 4,) * 2
+
+
 @pytest.mark.parametrize("network, layer, reason", [
     (nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(7)), "1", "uneven windows"),
     (nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 4, 2, 2)), "1", "neither a window nor pointwise"),
-    (nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4)), "1", "neither a window nor pointwise"),
+    (nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4)), "1", r"every unit sees the whole picture \(group_norm"),
+    (nn.Sequential(nn.Conv2d(3, 4, 3), nn.LayerNorm((4, 30, 30))), "1", r"every unit sees the whole picture \(after layer"),
     (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(3600, 5)), "2", "no row and column"),
-    (meta("efficientnet_b0"), "features.2", "maps of different sizes")])
+    (gated(), "3", "every unit sees the whole picture"), (gated(flat=True), "3", "every unit sees the whole picture"),
+    (meta("efficientnet_b0"), "features.2", "every unit sees the whole picture"),
+    (meta("vit_b_16"), "encoder.layers.encoder_layer_3", "no row and column"),
+    (meta("swin_t"), "features.1.1", "no row and column")])
 def test_layers_without_a_field_say_why(network, layer, reason):
     size = 32 if isinstance(network, nn.Sequential) else 224
     fields = receptive.fields(network, size)
@@ -128,7 +176,7 @@ def test_bad_input_is_named_and_changes_nothing():
         receptive.fields(model, 0)
     with pytest.raises(ValueError, match=r"row, col: got \(0, 16\)"):
         receptive.sensitivity(model, image, "layer1", 0, 16)
-    with pytest.raises(ValueError, match="row, col"):
+    with pytest.raises(ValueError, match="layer: got 'fc', whose output has shape"):
         receptive.sensitivity(model, image, "fc", 0, 0)
     with pytest.raises(TypeError, match="images"):
         receptive.sensitivity(model, image.numpy(), "layer1", 0, 0)

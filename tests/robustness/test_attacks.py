@@ -204,9 +204,10 @@ def test_the_losses_by_hand():
     fixed = nn.Linear(1, 1)
     fixed.forward = lambda images: logits
     labels = torch.tensor([0, 2])
-    torch.testing.assert_close(objectives.margin(fixed, labels)(None), torch.tensor([-2.0, 1.0]))
-    torch.testing.assert_close(objectives.dlr(fixed, labels)(None), torch.tensor([-2 / 3, 1 / 5]))
-    torch.testing.assert_close(objectives.cross_entropy(fixed, labels)(None),
+    two = torch.zeros(2, 1, 1, 1)
+    torch.testing.assert_close(objectives.margin(fixed, labels)(two), torch.tensor([-2.0, 1.0]))
+    torch.testing.assert_close(objectives.dlr(fixed, labels)(two), torch.tensor([-2 / 3, 1 / 5]))
+    torch.testing.assert_close(objectives.cross_entropy(fixed, labels)(two),
                                nn.functional.cross_entropy(logits, labels, reduction="none"))
 
 
@@ -267,7 +268,7 @@ def test_nothing_in_nothing_out():
     ({"labels": LABELS[:2]}, "labels: got shape"),
     ({"targets": 4}, "targets: got"), ({"targets": LABELS}, "targets: got .*the label of that image"),
     ({"model": nn.Sequential(MODEL, nn.Softmax(1))}, "model: got outputs that are probabilities.*softmax"),
-    ({"model": nn.Sequential(nn.Flatten(), nn.Linear(240, 1))}, "model: got outputs of shape"),
+    ({"model": nn.Sequential(nn.Flatten(), nn.Linear(240, 1))}, "model: got logits of 1 class"),
     ({"norm": "l1"}, "norm: got 'l1'"), ({"loss": "ce"}, "loss: got 'ce'"), ({"steps": 0}, "steps: got 0"),
     ({"loss": "dlr", "targets": (LABELS + 1) % 4}, "loss: got 'dlr'"), ({"start": "random start"}, "start: got"),
     ({"restarts": 0}, "restarts: got 0"), ({"batch": 0}, "batch: got 0"), ({"rate": -1.0}, "rate: got -1.0")])

@@ -41,6 +41,13 @@ def test_signed_maps_are_diverging_and_centred():
     assert image.get_clim() == (-1, 1) and image.get_cmap().name == plots.DIVERGING
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_maps_lie_over_the_grey_of_pictures_of_any_channels(channels):
+    pictures = torch.rand(1, channels, 6, 9)
+    plots.maps(torch.rand(1, 6, 9), images=pictures, alt="It shows this.")
+    assert drawn()[1][0].images[0].get_array() == pytest.approx(pictures[0].mean(0).numpy(), abs=1e-6)
+
+
 def test_unsigned_maps_are_uniform():
     plots.maps(torch.rand(2, 4, 4), images=torch.rand(2, 3, 16, 16), alt="It shows this.")
     axes = drawn()[1]
