@@ -165,7 +165,7 @@ CALLS = {
     "attribution.gradients.class_gradient": (lambda c: gradients.class_gradient(*c.asked, layer=c.layer),
                                              (*LOGITS, *LAYER)),
     "attribution.gradients.gradient": (lambda c: attribution.gradient(*c.asked), LOGITS),
-    "attribution.gradients.gradient, guided": (lambda c: attribution.gradient(*c.asked, rule="guided"), ("logits", "relu")),
+    "attribution.gradients.gradient, guided": (lambda c: attribution.gradient(*c.asked, rule="guided"), ("relu", *LOGITS)),
     "attribution.gradients.unit_gradient": (lambda c: attribution.unit_gradient(
         c.model, c.images, c.layer, 1, 1, 2, **c.maps), MAPS),
     "attribution.gradients.saliency": (lambda c: attribution.saliency(*c.asked, score="probability"), LOGITS),
