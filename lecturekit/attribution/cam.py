@@ -100,7 +100,7 @@ def _ending(model, images):
         for _, module in running.layers(model):
             if isinstance(module, nn.Linear):
                 module.register_forward_pre_hook(lambda module, args: heads.append((module, args[0])))
-        logits = running.scores(model, images)
+        logits = running.scores(model, *running.chunks(images, max(1, len(images))))
     maps, (head, behind) = pooling.maps, heads[-1] if heads else (None, None)
     maps, behind = (None if x is None else x[:len(images)] for x in (maps, behind))
     return maps, head, behind, logits

@@ -57,13 +57,13 @@ def _name_rows(axes, names, columns):
         ax.set_ylabel(name)
 
 
-@sheet
 def _grey(image):
     """(H,W), the mean of the channels."""
     array = _picture(image)
     return array.mean(-1) if array.ndim == 3 else array
 
 
+@sheet
 def maps(values, titles=None, images=None, columns=6, size=2.0, signed=None, shared=False, label="", clip=1.0,
          cells=None, rows=None):
     """Maps (N,H,W), each over its picture in grey where `images` (N,3,H,W) are given.
