@@ -94,7 +94,7 @@ def build(name, seed=None):
     Frozen and in eval mode. Raises ValueError for an unknown name, FileNotFoundError where weights are missing.
     """
     if seed is None:
-        from lecturekit.networks import models   # brings torchvision, which takes seconds to import
+        from lecturekit.networks import models
         return models.load(name)
     make = ARCHITECTURES[validate.one_of("name", name, ARCHITECTURES)]
     with torch.random.fork_rng():
