@@ -25,7 +25,7 @@ from lecturekit.networks import hooks, models
 from lecturekit.pictures import datasets, pixels, transforms
 from lecturekit.representation import embedding
 from lecturekit.robustness import attacks, corruptions, fooling
-from lecturekit.show import plots
+from lecturekit.show import gallery, plots
 from lecturekit.show.figure import settle
 
 IMAGENET = "squeezenet1_1"
@@ -370,15 +370,6 @@ PICTURES = {"ascent-squeezenet": ascent_imagenet, "dream-squeezenet": dream_imag
             "saliency-rules-squeezenet": saliency_rules}
 
 
-def folder():
-    return files.root() / "gallery"
-
-
-def index():
-    path = folder() / "index.json"
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
 def draw(name):
     """Draw one picture, write it and its entry in the index; returns its path and the seconds."""
     plt.close("all")
@@ -387,16 +378,16 @@ def draw(name):
     seconds, drawn, figure = time.perf_counter() - began, io.BytesIO(), plt.gcf()
     settle(figure)
     figure.savefig(drawn, format="jpeg", bbox_inches="tight", pad_inches=0.08, pil_kwargs={"quality": 88})
-    path = files.write(folder() / f"{name}.jpg", drawn.getvalue())
+    path = files.write(gallery.folder() / f"{name}.jpg", drawn.getvalue())
     entry = {"shows": figure.alt, "program": PICTURES[name].__name__, "seconds": round(seconds)}
-    files.write(folder() / "index.json", json.dumps(index() | {name: entry}, indent=1) + "\n")
+    files.write(gallery.folder() / gallery.INDEX, json.dumps(gallery.index() | {name: entry}, indent=1) + "\n")
     return path, seconds
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(PICTURES)}")
-    names = parser.parse_args().names or [name for name in PICTURES if not (folder() / f"{name}.jpg").exists()]
+    names = parser.parse_args().names or [name for name in PICTURES if not (gallery.folder() / f"{name}.jpg").exists()]
     if unknown := set(names) - set(PICTURES):
         parser.error(f"NAME: got {', '.join(sorted(unknown))}. It takes some of: {', '.join(PICTURES)}.")
     for name in tqdm(names):

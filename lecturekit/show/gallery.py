@@ -9,19 +9,24 @@ from PIL import Image
 
 from lecturekit import files, validate
 
-FOLDER, WIDTH, QUALITY = "gallery", 900, 74
+INDEX, WIDTH, QUALITY = "index.json", 900, 74
+
+
+def folder():
+    return files.root() / "gallery"
 
 
 def index():
-    """{name: {"shows": what is to be seen, "program": its function, "seconds": how long it took}}."""
-    return json.loads((files.root() / FOLDER / "index.json").read_text(encoding="utf-8"))
+    """{name: {"shows": what is to be seen, "program": its function, "seconds": how long it took}} of what is drawn."""
+    path = folder() / INDEX
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def show(name):
     """Show a stored picture as wide as a page, with its text, and print the command that draws it and its seconds."""
     entries = index()
     entry = entries[validate.one_of("name", name, entries)]
-    picture, stored = Image.open(files.root() / FOLDER / f"{name}.jpg"), io.BytesIO()
+    picture, stored = Image.open(folder() / f"{name}.jpg"), io.BytesIO()
     picture.thumbnail((WIDTH, picture.height))
     picture.save(stored, "JPEG", quality=QUALITY, optimize=True)
     display({"image/jpeg": base64.b64encode(stored.getvalue()).decode(), "text/plain": entry["shows"]},

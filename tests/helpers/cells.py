@@ -9,6 +9,7 @@ from types import CodeType
 import matplotlib.pyplot as plt
 
 from lecturekit.course import lessons
+from lecturekit.course.grading import needs
 
 
 def names(source):
@@ -24,20 +25,13 @@ def names(source):
                and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute)]
     parts = [node for node in ast.walk(tree) if isinstance(node, (ast.Attribute, ast.Subscript))
              and isinstance(node.ctx, ast.Store)]
-    return needed, written, {root for root in map(_root, methods + parts) if root in needed}
+    return needed, written, {name for name in map(needs.root, methods + parts) if name in needed}
 
 
 def _steps(code):
     """The instructions of a code object in their order, those of a function where it is defined."""
     for step in dis.get_instructions(code):
         yield from _steps(step.argval) if isinstance(step.argval, CodeType) else (step,)
-
-
-def _root(node):
-    """The name that a chain such as `x.part[0].method` begins with."""
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
 
 
 def concerning(number, name):

@@ -3,12 +3,12 @@
 from functools import partial
 
 import torch
+from measured import mean
 
 from lecturekit import attribution
 from lecturekit.attribution import localisation
 from lecturekit.networks import models
 from lecturekit.pictures import datasets
-from lecturekit.show.evidence import Row
 
 QUESTION = "Asked for one of two objects, what share of a map lies on the one that was asked for?"
 UNIT = "share on its own object, mean over scenes"
@@ -70,6 +70,4 @@ def rows(results):
         for sign, of_scenes in by_sign.items():
             if sign and by_sign[""] == of_scenes:   # a map without negative values
                 continue
-            of_scenes = torch.tensor(of_scenes)
-            low, high = localisation.bootstrap(of_scenes)
-            yield Row(name + sign, of_scenes.mean().item(), low, high, len(of_scenes), null=name in blind)
+            yield mean(name + sign, of_scenes, null=name in blind)

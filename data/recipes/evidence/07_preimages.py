@@ -6,12 +6,11 @@ Nulls: what a flat grey square, the mean of the other pictures, and the other pi
 from functools import partial
 
 import torch
+from measured import mean
 
-from lecturekit.attribution.localisation import bootstrap
 from lecturekit.moving import inversion, objectives
 from lecturekit.networks import hooks, models
 from lecturekit.pictures import datasets, pixels
-from lecturekit.show.evidence import Row
 
 QUESTION = "How near does a pre-image come to the code, and to the picture?"
 UNIT = "normalised error"
@@ -62,7 +61,5 @@ def parts():
 def rows(results):
     for series in next(iter(results.values())):
         for layer, told in results.items():
-            values = torch.tensor(told[series])
-            low, high = bootstrap(values)
             null = not any(series.startswith(name) for name in inversion.PRIORS)
-            yield Row(series, values.mean().item(), low, high, len(values), layer, null)
+            yield mean(series, told[series], at=layer, null=null)

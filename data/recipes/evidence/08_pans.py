@@ -5,12 +5,10 @@ Null: the photos' own flicker, which is zero for a pan of whole pixels.
 
 from functools import partial
 
-import torch
+from measured import mean
 
-from lecturekit.attribution.localisation import bootstrap
 from lecturekit.moving import style_nets, video
 from lecturekit.pictures import datasets
-from lecturekit.show.evidence import Row
 
 QUESTION = "How much does the painter's film flicker?"
 UNIT = "flicker (root mean square)"
@@ -39,6 +37,4 @@ def parts():
 def rows(results):
     for series in next(iter(results.values())):
         for move, told in results.items():
-            values = torch.tensor(told[series])
-            low, high = bootstrap(values)
-            yield Row(series, values.mean().item(), low, high, len(values), move, "photos" in series)
+            yield mean(series, told[series], at=move, null="photos" in series)

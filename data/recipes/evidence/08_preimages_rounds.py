@@ -6,12 +6,11 @@ Nulls: a flat grey square, and the mean of the other photos.
 from functools import partial
 
 import torch
+from measured import mean
 
-from lecturekit.attribution.localisation import bootstrap
 from lecturekit.moving import inversion, objectives, optimise, projections, steps, style_nets
 from lecturekit.networks import hooks, models
 from lecturekit.pictures import datasets
-from lecturekit.show.evidence import Row
 
 QUESTION = "How far from the photo is what comes back from a layer?"
 UNIT = "error (root mean square)"
@@ -52,16 +51,10 @@ def parts():
                                for name in SETTINGS["photos"] for layer in SETTINGS["layers"]}
 
 
-def row(series, values, at, null=False):
-    values = torch.tensor(values)
-    low, high = bootstrap(values)
-    return Row(series, values.mean().item(), low, high, len(values), at, null)
-
-
 def rows(results):
     for i, rounds in enumerate(SETTINGS["rounds"]):
         for layer in SETTINGS["layers"]:
-            yield row(f"{rounds} rounds", [results[f"{layer}; {name}"][i] for name in SETTINGS["photos"]], layer)
+            yield mean(f"{rounds} rounds", [results[f"{layer}; {name}"][i] for name in SETTINGS["photos"]], at=layer)
     for name, values in results["nulls"].items():
         for layer in SETTINGS["layers"]:
-            yield row(name, values, layer, True)
+            yield mean(name, values, at=layer, null=True)

@@ -6,12 +6,12 @@ Nulls: the object's share of the picture (a gradient that is the same everywhere
 from functools import partial
 
 import torch
+from measured import mean
 
 from lecturekit import attribution
 from lecturekit.attribution import localisation
 from lecturekit.networks import models
 from lecturekit.pictures import datasets
-from lecturekit.show.evidence import Row
 
 QUESTION = "What share of the gradient's energy lies on the object?"
 UNIT = "share of the energy on the object"
@@ -38,9 +38,6 @@ def parts():
 
 def rows(results):
     for kind, shares in results.items():
-        shares = torch.tensor(shares)
-        low, high = localisation.bootstrap(shares)
-        yield Row(kind, shares.mean().item(), low, high, len(shares), null=kind not in SETTINGS["networks"])
-    more = (torch.tensor(results["robust"]) > torch.tensor(results["standard"])).float()
-    low, high = localisation.bootstrap(more)
-    yield Row("pictures in which the robust one's share is larger", more.mean().item(), low, high, len(more))
+        yield mean(kind, shares, null=kind not in SETTINGS["networks"])
+    more = torch.tensor(results["robust"]) > torch.tensor(results["standard"])
+    yield mean("pictures in which the robust one's share is larger", more)

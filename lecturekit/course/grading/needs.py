@@ -41,7 +41,7 @@ class Statement:
                    and isinstance(node.ctx, ast.Store)]
         if isinstance(self.node, ast.Expr) and isinstance(self.node.value, ast.Call):
             targets.append(self.node.value.func)
-        return {name for name in map(_root, targets) if name}
+        return {name for name in map(root, targets) if name}
 
     @cached_property
     def reads(self):
@@ -62,7 +62,8 @@ def _parts(node):
     return [type(node)(names=[alias], **fields) for alias in node.names]
 
 
-def _root(node):
+def root(node):
+    """The name that a chain such as `x.part[0].method` begins with, or None."""
     while isinstance(node, (ast.Subscript, ast.Attribute)):
         node = node.value
     return node.id if isinstance(node, ast.Name) else None

@@ -3,6 +3,7 @@
 All names in them are other people's input. Links are told of and not followed.
 """
 
+import io
 import os
 import stat
 import zipfile
@@ -111,7 +112,6 @@ def _zipped(source, parts, nested=False):
 
 
 def _held(source, item):
-    import io
     return io.BytesIO(zipfile.ZipFile(source).read(item))
 
 
