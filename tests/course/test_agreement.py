@@ -1,6 +1,7 @@
 """The check in the notebook and the grader say the same of the same answers: right or not, over 200 of them."""
 
 import itertools
+import sys
 from collections import Counter
 
 import kernels
@@ -151,3 +152,9 @@ def test_what_they_agree_on(what, right, in_this_process, tmp_path):
     cells = dict(every_answer(asked))[what]
     assert kernels.passes(["\n".join(submissions.setup("03")), *cells], asked.id, asked.function) is right
     assert graded(asked, cells, tmp_path) is right
+
+
+def test_the_stand_in_for_a_kernel_leaves_the_main_module_in_place():
+    main = sys.modules["__main__"]
+    kernels.shell()
+    assert sys.modules["__main__"] is main and hasattr(main, "__spec__")

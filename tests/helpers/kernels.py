@@ -15,7 +15,9 @@ SETTINGS = Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"c
 
 def shell():
     """The shell of this process, with nothing in it."""
+    main = sys.modules["__main__"]
     found = InteractiveShell.instance(config=SETTINGS)
+    sys.modules["__main__"] = main   # IPython puts its own there; a process started later looks for its program in it
     found.user_ns.clear()   # reset() collects garbage, which takes most of a second
     found.init_user_ns()
     for history in (found.history_manager.input_hist_raw, found.history_manager.input_hist_parsed):
