@@ -24,7 +24,7 @@ class Failure:
 def called(function, arguments):
     """What `function` gives for a case's arguments, as plain data; a `Failure` where it raises."""
     try:
-        return plain.through(function(*built(arguments)))
+        return plain.through(plain.answered(function, built(arguments)))
     except Exception as error:
         return Failure(type(error).__name__, f"{type(error).__name__}: {error}")
 

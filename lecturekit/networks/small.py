@@ -77,6 +77,13 @@ def _curved(factor=1.0):
                   scale=Scale(factor))
 
 
+def _lent():
+    """A network that must come back as it went: exercises see to it that no hook is left on it."""
+    network = _plain()
+    network.lent = True
+    return network
+
+
 def _even():
     """The same for an image and its negative: at a grey image every gradient is zero."""
     return _stack(normalize=Normalize((0.5,) * 3, (0.5,) * 3), conv1=nn.Conv2d(3, 8, 3, 2, 1, bias=False), square=Square(),
@@ -85,7 +92,7 @@ def _even():
 
 ARCHITECTURES = {"plain": _plain, "inplace": partial(_plain, inplace=True), "deep_head": _deep_head,
                  "residual": _residual, "functional": Functional, "curved": _curved, "sure": partial(_curved, 8.0),
-                 "unsure": partial(_curved, 0.05), "even": _even}
+                 "unsure": partial(_curved, 0.05), "even": _even, "lent": _lent}
 
 
 def build(name, seed=None):

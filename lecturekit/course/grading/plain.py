@@ -40,6 +40,21 @@ class Network:
     seed: int | None = None
 
 
+class HookLeft(RuntimeError):
+    """A function has left a hook on a network that was lent to it."""
+
+
+def answered(function, arguments):
+    """What a function gives for the arguments of a case. Raises `HookLeft` where it leaves a hook on a network that is
+    `lent` (`networks.small`)."""
+    found = function(*arguments)
+    for network in (argument for argument in arguments if getattr(argument, "lent", False)):
+        for name, module in network.named_modules():
+            if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
+                raise HookLeft(f"a hook was left on {name or 'the network'}: remove it when it has done its work")
+    return found
+
+
 def through(value, limit=LIMIT):
     """An answer as it comes out at the other end: plain data, a `NotPlain` in the place of what is none."""
     try:

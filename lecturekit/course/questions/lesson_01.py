@@ -1,63 +1,13 @@
-"""Graded questions of lesson 1, Filters and activations."""
+"""Graded questions of lesson 1: the field of a stack of windows, that of one unit by its gradient, a unit's purity."""
 
 import torch
-from torch.nn import functional as F
 
-from lecturekit.course.questions import AUTOGRAD, CONVOLUTIONS, Kind, Mistake, Question
-from lecturekit.course.questions.drawing import normal, telling, whole
+from lecturekit.course.questions import Kind, Mistake, Network, Question
+from lecturekit.course.questions.drawing import normal, telling, uniform, whole
+from lecturekit.networks import hooks
 from lecturekit.representation import receptive, units
 
-# 01.1 The gradient of a convolution with respect to its kernel
-
-
-def _kernel_of(height, width, rows, cols):
-    """Draws an image (height,width) and a slope that belong to a kernel (rows,cols)."""
-    return lambda random: (normal(random, height, width), normal(random, height - rows + 1, width - cols + 1))
-
-
-def _kernel_gradient(image, slope):
-    windows = image.unfold(0, slope.shape[0], 1).unfold(1, slope.shape[1], 1)
-    return torch.einsum("abij,ij->ab", windows, slope)
-
-
-def _partial_overlaps(image, slope):
-    rows, cols = slope.shape[0] - 1, slope.shape[1] - 1
-    return _kernel_gradient(F.pad(image, [cols, cols, rows, rows]), slope)
-
-
-KERNEL = Question(
-    "01.1", "kernel_gradient", points=5, minutes=12, reference=_kernel_gradient,
-    kinds=(Kind("ordinary", "a square kernel", _kernel_of(6, 6, 3, 3)),
-           Kind("edge", "a kernel that is not square", _kernel_of(7, 9, 3, 2)),
-           Kind("edge", "a kernel as large as the image", _kernel_of(3, 5, 3, 5)),
-           Kind("degenerate", "a kernel of one weight", _kernel_of(5, 4, 1, 1)),
-           Kind("large", "a large image", _kernel_of(24, 19, 5, 4))),
-    idea="Follow one weight: which pixel did it multiply on the way to each output? Its slope is the sum, over all the "
-         "outputs, of what it was multiplied by, times the loss's slope there.",
-    formula="gradient[a, b] is the sum over all (i, j) of image[a + i, b + j] * slope[i, j]: lay a window of the "
-            "slope's size on the image at (a, b), multiply, add up.",
-    mistakes=(
-        Mistake("This is the gradient turned by 180 degrees. The kernel's gradient is a cross-correlation: nothing is "
-                "flipped. Flipping belongs to the gradient with respect to the image.",
-                lambda image, slope: _kernel_gradient(image, slope).flip(0, 1)),
-        Mistake("You flipped the slope before you moved it over the image, as for the gradient of the image. Here it "
-                "stays as it is.", lambda image, slope: _kernel_gradient(image, slope.flip(0, 1))),
-        Mistake("This has one entry for every overlap, also the partial ones. The kernel only ever met whole windows, "
-                "so the result has the kernel's shape, (H - h + 1, W - w + 1).", _partial_overlaps),
-        Mistake("You averaged over the outputs. The loss is fed by every output in which a weight took part: add "
-                "their contributions, do not divide.",
-                lambda image, slope: _kernel_gradient(image, slope) / slope.numel()),
-        Mistake("You moved the window over the image without weighting it by the slope: dL/dy is not 1 everywhere.",
-                lambda image, slope: _kernel_gradient(image, torch.ones_like(slope))),
-        Mistake("You added up the slope alone: each weight also multiplied a pixel, another one for each output.",
-                lambda image, slope: _kernel_gradient(torch.ones_like(image), slope)),
-        Mistake("Rows and columns of your result are exchanged.",
-                lambda image, slope: _kernel_gradient(image, slope).T)),
-    without="PyTorch's or SciPy's convolutions and correlations, and autograd",
-    forbidden=(*CONVOLUTIONS, *AUTOGRAD, "unfold_backward"))
-
-
-# 01.2 The receptive field of a stack
+# 01.1 The receptive field of a stack
 
 ALEXNET = [(11, 4), (3, 2), (5, 1), (3, 2), (3, 1)]
 
@@ -85,7 +35,7 @@ def _field(layers, size=1, jump=1, grows=lambda kernel, stride, jump: (kernel - 
 
 
 STACK = Question(
-    "01.2", "receptive_field", points=5, minutes=10, reference=receptive.stack,
+    "01.1", "receptive_field", points=5, minutes=10, reference=receptive.stack,
     kinds=(Kind("ordinary", "layers of several kernels and strides", _stack),
            Kind("edge", "AlexNet up to its third convolution", lambda random: (ALEXNET,)),
            Kind("edge", "one layer alone", lambda random: ([(whole(random, 2, 9), whole(random, 2, 4))],)),
@@ -115,6 +65,115 @@ STACK = Question(
         Mistake("Your jump is the last layer's own stride: the strides of all layers multiply.",
                 lambda layers: (_field(layers)[0], layers[-1][1] if layers else 1))),
     without="lecturekit's own `receptive.stack`")
+
+
+# 01.2 What one unit says, and what it sees
+
+
+def _unit(architecture, layer, height=12, width=12, rows=(4, 7), cols=(2, 3), image=uniform):
+    """Draws a network, an image (1,3,H,W) and the place of a unit of a layer, which is given."""
+    def draw(random):
+        return (Network(architecture, whole(random, 0, 1 << 20)), image(random, 1, 3, height, width), layer,
+                whole(random, *rows), whole(random, *cols))
+    return draw
+
+
+def _bundled(random):
+    return Network("resnet_s"), uniform(random, 1, 3, 64, 64), "layer2.0.relu2", whole(random, 2, 3), whole(random, 4, 5)
+
+
+def _grey(random, *shape):
+    return torch.full(shape, 0.5)
+
+
+def _box(touched):
+    """(top, left, bottom, right), half open, of what is true in (H,W); zeros where nothing is."""
+    rows, cols = touched.any(1).nonzero(), touched.any(0).nonzero()
+    return (int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1) if len(rows) else (0, 0, 0, 0)
+
+
+def _unit_and_field(model, image, layer, row, col):
+    values = hooks.features(model, image, layer)[0, :, row, col]
+    return values, _box(receptive.sensitivity(model, image, layer, row, col)[0] > 0)
+
+
+def _with_hook(box=lambda slope: _box((slope != 0).any(0)), values=lambda maps, row, col: maps[:, row, col],
+               of=lambda maps, row, col: maps[:, row, col].sum(), into=False, copied=True, removed=True):
+    """The answer by a hook of its own, with one of its parts exchanged: the `box` of the slopes (3,H,W), the `values` of
+    the maps (C,h,w), the gradient `of` what, the maps that go `into` the layer, no copy for the next one, no removal."""
+    def answer(model, image, layer, row, col):
+        kept = []
+
+        def keep(module, inputs, output):
+            kept.append((inputs[0] if into else output)[0])
+            return output.clone() if copied else None
+
+        hook = model.get_submodule(layer).register_forward_hook(keep)
+        leaf = image.clone().requires_grad_()
+        model(leaf)
+        if removed:
+            hook.remove()
+        slope, = torch.autograd.grad(of(kept[0], row, col), leaf)
+        return values(kept[0], row, col), box(slope[0])
+    return answer
+
+
+def _edges(change):
+    """The box with (top, left, bottom, right) changed."""
+    return _with_hook(box=lambda slope: change(*_box((slope != 0).any(0))))
+
+
+UNIT_MISTAKES = (
+    Mistake("You recorded what goes into the layer: a forward hook is also handed what comes out of it.",
+            _with_hook(into=True)),
+    Mistake("Row and column are exchanged: the first index of a map counts its rows.",
+            lambda model, image, layer, row, col: _with_hook()(model, image, layer, col, row)),
+    Mistake("Your box is that of all units of the layer together: take the gradient of the one unit.",
+            _with_hook(of=lambda maps, row, col: maps.sum())),
+    Mistake("Slopes of several colours or places cancel where you add them with their signs: a pixel counts whether its "
+            "slope is positive or negative.", _with_hook(box=lambda slope: _box(slope.sum(0) > 0))),
+    Mistake("Your box ends with the last row and column that count: as a slice does, it must end one behind them.",
+            _edges(lambda top, left, bottom, right: (top, left, bottom - (bottom > 0), right - (right > 0)))),
+    Mistake("Your box begins with x: the order is top, left, bottom, right.",
+            _edges(lambda top, left, bottom, right: (left, top, right, bottom))),
+    Mistake("Your box ends with its height and width: the last two are where it ends.",
+            _edges(lambda top, left, bottom, right: (top, left, bottom - top, right - left))),
+    Mistake("You give one channel: a unit's place has a value in each of them, and all are asked for.",
+            _with_hook(values=lambda maps, row, col: maps[0, row, col])),
+    Mistake("Right, but where the next layer works in place: it overwrites what your hook kept.",
+            _with_hook(copied=False)),
+    Mistake("Right, but your hook is still on the network: whoever uses it next runs your code, too.",
+            _with_hook(removed=False)))
+
+
+def _by(*numbers):
+    """`draw`, until the mistakes of these numbers differ from the right answer."""
+    return lambda draw: telling(draw, _unit_and_field, *(UNIT_MISTAKES[number].solution for number in numbers))
+
+
+UNIT = Question(
+    "01.2", "unit_and_field", points=5, minutes=20, reference=_unit_and_field, mistakes=UNIT_MISTAKES,
+    bundled=("resnet_s",),
+    kinds=(Kind("ordinary", "a convolution behind another one", _by(*range(8))(_unit("plain", "conv2", 16, 14))),
+           Kind("ordinary", "a layer behind a ReLU", _by(*range(3))(_unit("deep_head", "relu1", 11, 13))),
+           Kind("edge", "a unit in the corner", _by(0, 1)(_unit("plain", "relu2", 12, 18, (0, 0), (8, 8)))),
+           Kind("edge", "slopes of either sign", _by(3)(_unit("functional", "conv1"))),
+           Kind("edge", "a layer before one that works in place", _by(8)(_unit("inplace", "conv2", 18, 15))),
+           Kind("edge", "a layer inside of a block", _by(0, 1)(_unit("residual", "block2.conv2", 18, 16))),
+           Kind("edge", "a network that must come back without a hook", _unit("lent", "conv2", 18, 15)),
+           Kind("degenerate", "a unit that no pixel moves", _unit("even", "square", rows=(3, 4), cols=(1, 2), image=_grey)),
+           Kind("large", "the course's own network", _bundled)),
+    idea="A forward hook is handed the layer's output while the network runs, and what you keep of it is still connected "
+         "to the image. So autograd can tell you how a unit, its channels added up, changes with each pixel: which rows "
+         "and columns hold a slope that is not zero?",
+    formula="kept = []; a forward hook does kept.append(output) and returns output.clone(), for the next layer may work in "
+            "place; run the network on the image with requires_grad_(), remove the hook; values = kept[0][0, :, row, col]; "
+            "slope, = torch.autograd.grad(values.sum(), image); rows = slope[0].abs().sum((0, 2)).nonzero(), cols = "
+            "slope[0].abs().sum((0, 1)).nonzero(); the box is the first row, the first column, the last row + 1, the last "
+            "column + 1, and zeros where there is none.",
+    without="lecturekit's `hooks` and `receptive`",
+    forbidden=("hooks", "receptive", "record", "features", "forward_to", "sensitivity", "support", "field", "fields",
+               "differentiate"))
 
 
 # 01.3 Category purity of a unit
@@ -193,4 +252,4 @@ PURITY = Question(
             "divided by k.",
     without="lecturekit's own `units.purity`")
 
-QUESTIONS = [KERNEL, STACK, PURITY]
+QUESTIONS = [STACK, UNIT, PURITY]

@@ -1,43 +1,52 @@
-"""Lesson 2, Neighbours and t-SNE: precision among neighbours, the map's forces, the parts of a variance."""
+"""Lesson 2, Neighbours and t-SNE: neighbours in a layer of a network, the map's forces, the parts of a variance."""
 
 import torch
 from torch.nn import functional as F
 
-from lecturekit.course.questions import AUTOGRAD, Kind, Mistake, Question
+from lecturekit.course import judging
+from lecturekit.course.questions import AUTOGRAD, Kind, Mistake, Network, Question
 from lecturekit.course.questions.drawing import normal, telling, uniform, whole
+from lecturekit.pictures import datasets, pixels
 from lecturekit.representation import embedding, tsne, variance
 
 SHARES = variance.shares   # the answer to 02.3 may not call it by its name
 
-# 02.1 precision at k
+# 02.1 neighbours in a layer of a network
 
 
-def _clusters(count, k, spread=1.0):
-    """Draws rows around a shared offset, of very different lengths, so that cosine, dot product and distance disagree."""
+def _shown(random, labels, side=12, spread=0.25):
+    """Pictures (N,3,side,side) of the labels: each has a pattern, in which brightness and contrast vary from one to the
+    next, so that cosine, dot product and distance disagree."""
+    patterns = uniform(random, int(labels.max()) + 1, 3, side, side)
+    contrast = 0.2 + 0.8 * uniform(random, len(labels), 1, 1, 1)
+    noise = spread * normal(random, len(labels), 3, side, side)
+    return (contrast * (patterns[labels] + noise) + 0.3 * uniform(random, len(labels), 1, 1, 1)).clamp(0, 1)
+
+
+def _pictures(architecture, layer, k, count=24, labels=4):
+    """Draws a network, pictures (N,3,12,12) and labels (N,); the layer and k are given."""
     def draw(random):
-        labels = torch.randint(4, (count,), generator=random)
-        rows = normal(random, 4, 6)[labels] + spread * normal(random, count, 6)
-        return rows * uniform(random, count, 1).mul(3).exp(), labels, k
+        own = torch.randint(labels, (count,), generator=random)
+        return Network(architecture, whole(random, 0, 1 << 20)), _shown(random, own), own, layer, k
     return draw
 
 
-def _apart(random):
-    """Rows that nearly all point away from each other: hardly a cosine is positive."""
-    rows = normal(random, 7, 12)
-    rows = (rows - rows.mean(0)) * uniform(random, 7, 1).add(0.5)
-    return rows, torch.tensor([0, 1, 0, 1, 2, 2, 0])[torch.randperm(7, generator=random)], 2
-
-
-def _one_label(random):
-    return normal(random, 9, 4), torch.full((9,), whole(random, 0, 3)), whole(random, 1, 8)
-
-
-def _hits(near, labels):
-    return labels[near] == labels[:, None]
+def _scenes(random):
+    """The course's own network on sixteen rendered scenes of four categories."""
+    data = datasets.tabletop("test")
+    some = torch.randperm(200, generator=random)
+    labels = torch.as_tensor(data.labels)[some]
+    chosen = some[labels < 4][:16]
+    return (Network("resnet_s"), pixels.resize(data[chosen].images, 64), torch.as_tensor(data.labels)[chosen],
+            "layer3.1.relu2", 3)
 
 
 def _share(near, labels):
     return _hits(near, labels).float().mean()
+
+
+def _hits(near, labels):
+    return labels[near] == labels[:, None]
 
 
 def _cosines(features):
@@ -49,53 +58,97 @@ def _without_self(similarity, instead=-1e9):
     return similarity.clone().fill_diagonal_(instead)
 
 
-def _nearest(features, k):
-    return _without_self(_cosines(features)).topk(k).indices
+def _layer_precision(model, images, labels, layer, k):
+    return embedding.precision_at_k(embedding.features(model, images, layer)[layer], labels, k)
 
 
-def _majority(features, labels, k):
-    return (labels[_nearest(features, k)].mode(1).values == labels).float().mean()
+def _with_hook(pool=lambda maps: maps.mean((2, 3)), similar=lambda features: _without_self(_cosines(features)),
+               score=lambda near, labels: _share(near, labels), into=False, copied=True, removed=True, largest=True):
+    """The precision by a hook of its own, with one of its parts exchanged: how maps (N,C,h,w) become features (N,D), how
+    `similar` these are (N,N), the `score` of the neighbours, what goes `into` the layer, no copy, no removal."""
+    def answer(model, images, labels, layer, k):
+        kept = []
+        hook = model.get_submodule(layer).register_forward_hook(
+            lambda module, inputs, output: kept.append((inputs[0] if into else output).clone() if copied else output))
+        with torch.no_grad():
+            model(images.clone())
+        if removed:
+            hook.remove()
+        features = pool(kept[0]) if kept[0].ndim == 4 else kept[0]
+        near = similar(features).topk(k, largest=largest).indices
+        return score(near, labels)
+    return answer
+
+
+def _vote(near, labels):
+    return (labels[near].mode(1).values == labels).float().mean()
 
 
 PRECISION_MISTAKES = (
     Mistake("Every picture is its own best neighbour. Take it out before you pick the k nearest.",
-            lambda features, labels, k: _share(_cosines(features).topk(k).indices, labels)),
+            _with_hook(similar=_cosines)),
     Mistake("The dot product favours long vectors. The cosine divides by both lengths first.",
-            lambda features, labels, k: _share(_without_self(features @ features.T).topk(k).indices, labels)),
+            _with_hook(similar=lambda features: _without_self(features @ features.T))),
     Mistake("That is the Euclidean distance. It was to be the cosine, which ignores how long a vector is.",
-            lambda features, labels, k: _share(_without_self(-torch.cdist(features, features)).topk(k).indices, labels)),
+            _with_hook(similar=lambda features: _without_self(-torch.cdist(features, features)))),
     Mistake("Those are the k farthest pictures: the largest cosine is the nearest.",
-            lambda features, labels, k: _share(_cosines(features).topk(k, largest=False).indices, labels)),
+            _with_hook(similar=_cosines, largest=False)),
     Mistake("You count the queries with at least one hit. Precision is the share of all k that hit.",
-            lambda features, labels, k: _hits(_nearest(features, k), labels).any(1).float().mean()),
-    Mistake("You set each row's cosine with itself to 0. Where all others are negative, 0 still wins: it must be lower "
-            "than any cosine.",
-            lambda features, labels, k: _share(_without_self(_cosines(features), 0).topk(k).indices, labels)),
-    Mistake("You let the k neighbours vote. Precision counts each of them.", _majority),
+            _with_hook(score=lambda near, labels: _hits(near, labels).any(1).float().mean())),
+    Mistake("You let the k neighbours vote. Precision counts each of them.", _with_hook(score=_vote)),
     Mistake("You count the hits of a row: divide by k as well.",
-            lambda features, labels, k: k * _share(_nearest(features, k), labels)))
+            _with_hook(score=lambda near, labels: near.shape[1] * _share(near, labels))),
+    Mistake("You recorded what goes into the layer: a forward hook is also handed what comes out of it.",
+            _with_hook(into=True)),
+    Mistake("You compare maps place by place: average each channel over the picture first, so that it does not matter "
+            "where a thing stands.", _with_hook(pool=lambda maps: maps.flatten(1))),
+    Mistake("You take each channel's largest value: take its mean over the places.",
+            _with_hook(pool=lambda maps: maps.amax((2, 3)))),
+    Mistake("You set each row's cosine with itself to 0. Where another cosine is negative, 0 still wins: it must be lower "
+            "than any cosine.", _with_hook(similar=lambda features: _without_self(_cosines(features), 0))),
+    Mistake("Right, but where the next layer works in place: it overwrites what your hook kept.",
+            _with_hook(copied=False)),
+    Mistake("Right, but your hook is still on the network: whoever uses it next runs your code, too.",
+            _with_hook(removed=False)))
 
 
-def _telling(draw, *numbers):
-    wrong = (PRECISION_MISTAKES[number].solution for number in numbers or range(len(PRECISION_MISTAKES)))
-    return telling(draw, embedding.precision_at_k, *wrong)
+def _by(*numbers):
+    """`draw`, until the mistakes of these numbers differ from the right answer, and no neighbour is one by a hair."""
+    return lambda draw: telling(_clear(draw), _layer_precision, *(PRECISION_MISTAKES[n].solution for n in numbers))
+
+
+def _clear(draw, margin=2e-5):
+    """`draw`, until the last of each row's k cosines is larger than the next one by more than rounding."""
+    def drawn(random):
+        while True:
+            model, images, labels, layer, k = draw(random)
+            built, = judging.built([model])
+            cosines = _without_self(_cosines(embedding.features(built, images, layer)[layer]))
+            ordered = cosines.sort(1, descending=True).values
+            if (ordered[:, k - 1] - ordered[:, k]).min() > margin:
+                return model, images, labels, layer, k
+    drawn.__name__ = draw.__name__
+    return drawn
 
 
 PRECISION = Question(
-    "02.1", "neighbour_precision", points=5, minutes=10, reference=embedding.precision_at_k,
-    mistakes=PRECISION_MISTAKES,
-    kinds=(Kind("ordinary", "three neighbours", _telling(_clusters(36, 3), 0, 1, 2, 3, 4, 6, 7)),
-           Kind("ordinary", "five neighbours", _telling(_clusters(40, 5), 0, 1, 2, 3, 4, 6, 7)),
-           Kind("edge", "one neighbour", _telling(_clusters(30, 1), 0, 1, 2, 3)),
-           Kind("edge", "rows that point away from each other", _telling(_apart, 5)),
-           Kind("degenerate", "one label alone", _one_label),
-           Kind("large", "many rows", _telling(_clusters(150, 10), 0, 1, 2, 3, 4, 6, 7))),
-    idea="Make the lengths the same, and all cosines are one matrix product. Who is looking for neighbours must not "
-         "find himself. Then compare labels.",
-    formula="Unit vectors, all cosines by one matrix product, minus infinity on the diagonal, topk, then the mean of "
-            "labels[near] == labels[:, None].",
-    without="lecturekit's `embedding.precision_at_k` and `embedding.neighbours`",
-    forbidden=("precision_at_k", "neighbours"))
+    "02.1", "layer_precision", points=5, minutes=15, reference=_layer_precision, mistakes=PRECISION_MISTAKES,
+    bundled=("resnet_s",),
+    kinds=(Kind("ordinary", "maps behind a ReLU", _by(*range(10))(_pictures("plain", "relu2", 3))),
+           Kind("ordinary", "a hidden layer without places", _by(*range(8))(_pictures("deep_head", "relu2", 4))),
+           Kind("edge", "one neighbour", _by(0, 1, 2, 3, 7, 8)(_pictures("residual", "block1.relu1", 1))),
+           Kind("edge", "all the others are neighbours", _by(0, 10)(_pictures("curved", "fc", 6, 7, 3))),
+           Kind("edge", "a layer before one that works in place", _by(0, 11)(_pictures("inplace", "conv2", 3))),
+           Kind("edge", "a network that must come back without a hook", _by(0, 1, 2, 3)(_pictures("lent", "relu1", 2))),
+           Kind("degenerate", "one label alone", _pictures("plain", "conv2", 5, 9, 1)),
+           Kind("large", "the course's own network and scenes", _by(0)(_scenes))),
+    idea="A forward hook keeps the layer's output while the network runs. Average what has places over them, make all "
+         "lengths the same, and all cosines are one matrix product. Who is looking for neighbours must not find himself.",
+    formula="kept = []; a forward hook does kept.append(output.clone()), the network runs, the hook is removed; features = "
+            "kept[0], or kept[0].mean((2, 3)) where it has four dimensions; unit vectors, all cosines by one matrix "
+            "product, minus infinity on the diagonal, topk, then the mean of labels[near] == labels[:, None].",
+    without="lecturekit's `hooks` and `embedding`",
+    forbidden=("precision_at_k", "neighbours", "similarity", "embedding", "hooks", "record", "features", "forward_to"))
 
 
 # 02.2 the gradient of t-SNE
