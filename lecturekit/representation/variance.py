@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from lecturekit import validate
-from lecturekit.representation.embedding import vectors
+from lecturekit.representation.embedding import pca, vectors
 
 
 def group_means(features, codes):
@@ -36,6 +36,15 @@ def shares(features, factors, within=None):
         explained[name], rest = (part ** 2).sum(), rest - part
     explained["residual"] = (rest ** 2).sum()
     return {name: (value / total).item() for name, value in explained.items()}
+
+
+def dimension(features, share=0.95):
+    """The intrinsic dimension of features (N,D) as Aubry and Russell (2015) count it: the least number of principal
+    components that hold `share` (0 to 1) of their variance. 0 where nothing varies."""
+    if not 0 < share <= 1:
+        raise ValueError(f"share: got {share}. It takes a number above 0, up to 1.")
+    held = pca(features, min(vectors(features).shape))[1].double().cumsum(0)
+    return int((held < share * held[-1] - 1e-6).sum()) + 1 if held[-1] > 0 else 0
 
 
 def _full_grid(features, factors):
