@@ -13,6 +13,7 @@ from lecturekit.course.questions import Network
 
 LIMITS = sandbox.Limits(wall=120, cpu=60)   # the clock of a busy machine
 HOOKED, ATTACK = questions.question("05.2"), questions.question("09.2")
+FIELD, NEIGHBOURS = questions.question("01.2"), questions.question("02.1")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,7 +28,7 @@ def graded(asked, source, folder):
     return next(one for one in result["questions"] if one["id"] == asked.id)
 
 
-@pytest.mark.parametrize("asked", [HOOKED, ATTACK], ids=lambda asked: asked.id)
+@pytest.mark.parametrize("asked", [FIELD, NEIGHBOURS, HOOKED, ATTACK], ids=lambda asked: asked.id)
 def test_the_solution_of_a_question_on_networks_is_right(asked, tmp_path):
     one = graded(asked, solutions.source(asked), tmp_path)
     assert (one["earned"], one["state"], one["hint"]) == (5, "answered", ""), one
@@ -40,6 +41,14 @@ def test_an_answer_that_keeps_what_is_overwritten_loses_that_kind_and_is_told(tm
     wrong = {case["kind"] for case in one["cases"] if not case["ok"]}
     assert wrong == {"a layer before one that works in place"} and one["earned"] == 4.5
     assert one["hint"] == HOOKED.mistakes[-1].hint
+
+
+@pytest.mark.parametrize("asked", [FIELD, NEIGHBOURS], ids=lambda asked: asked.id)
+def test_an_answer_that_leaves_its_hook_loses_that_kind_and_is_told(asked, tmp_path):
+    one = graded(asked, solutions.source(asked).replace("    handle.remove()\n", ""), tmp_path)
+    wrong = {(case["kind"], case["difference"].partition(":")[0]) for case in one["cases"] if not case["ok"]}
+    assert wrong == {("a network that must come back without a hook", "HookLeft")} and 4 < one["earned"] < 5
+    assert one["hint"] == asked.mistakes[-1].hint
 
 
 def test_an_attack_without_a_random_start_loses_that_kind_and_is_told(tmp_path):

@@ -364,16 +364,15 @@ def test_forbidden_names(source, used):
 
 
 @pytest.mark.parametrize("source", [
-    "torch.nn.Conv2d(1, 1, 3)", "torch.conv3d(1)", "F.conv2d(1)", "torch.nn.functional.conv_transpose2d(1)",
     "torch.func.vjp(f, 1)", "x.backward()", "torch.autograd.grad(1)", "x.requires_grad_()", "from torch.func import jacrev",
-    "scipy.signal.correlate2d(1)", "getattr(F, 'conv1d')(1)", "np.convolve(1)", "torch.conv_tbc(1)"])
-def test_all_that_is_a_convolution_or_a_gradient_of_pytorch(source):
-    assert answers.forbidden(questions.question("01.1"), [source])
+    "getattr(torch.autograd, 'grad')(1)"])
+def test_all_that_is_a_gradient_of_pytorch(source):
+    assert answers.forbidden(questions.question("02.2"), [source])
 
 
-@pytest.mark.parametrize("source", ["convolved = 3", "image.unfold(0, 3, 1)", "grads = 1\ngrads", "with torch.no_grad(): pass"])
+@pytest.mark.parametrize("source", ["gradients = 3", "image.unfold(0, 3, 1)", "grads = 1\ngrads", "with torch.no_grad(): pass"])
 def test_what_only_sounds_like_it(source):
-    assert answers.forbidden(questions.question("01.1"), [source]) == []
+    assert answers.forbidden(questions.question("02.2"), [source]) == []
 
 
 @pytest.mark.parametrize("source, flags", [("eval('1')", ["eval"]), ("import importlib", ["importlib"]),

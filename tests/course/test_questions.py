@@ -210,6 +210,17 @@ def test_networks_are_built_anew_for_each_call():
     assert torch.equal(second(images), judging.built([network])[0](images))
 
 
+def test_a_lent_network_must_come_back_without_a_hook():
+    def kept(network, hook):
+        getattr(network.conv1, hook)(lambda *of: None)
+
+    for hook in ("register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"):
+        answer = judging.called(kept, (Network("lent", 3), hook))
+        assert answer.error == "HookLeft" and "a hook was left on conv1: remove it" in answer.text
+        assert judging.called(kept, (Network("plain", 3), hook)) is None
+    assert judging.called(lambda network: network.conv1.register_forward_hook(print).remove(), (Network("lent", 3),)) is None
+
+
 def test_telling_draws_until_the_wrong_answers_differ():
     draw = drawing.telling(lambda random: (drawing.whole(random, 0, 3),), lambda n: n, lambda n: 2)
     drawn = {draw(torch.Generator().manual_seed(seed))[0] for seed in range(30)}

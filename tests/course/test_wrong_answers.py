@@ -24,8 +24,6 @@ SECONDS, ON_NETWORKS = 0.4, 4   # of processor time for one answer: a slip may m
 ONE_AXIS = "a vector has one axis"
 START, WALK = "another random start within the ball", "the last line brings the image back to [0,1] in any case"
 EQUIVALENT = {
-    "01.1": {"torch.zeros(image.shape[0] - rows + 1, image.shape[1] - cols + 1) -> "
-             "torch.ones(image.shape[0] - rows + 1, image.shape[1] - cols + 1)": "each entry is written later"},
     "03.3": {"mask.flatten()[map.argmax()].float() -> mask.flatten()[map.argmax()]": "true is 1"},
     "04.1": {"0 -> -1": ONE_AXIS},
     "04.2": {"above > 0 -> above >= 0": "zero is zero, passed or not"},

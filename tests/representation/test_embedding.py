@@ -286,6 +286,14 @@ def test_what_differs_between_the_instances_of_one_category_only_is_nested():
     assert variance.shares(features, factors)["residual"] > 0.1
 
 
+def test_the_dimension_counts_the_components_that_hold_most_of_the_variance():
+    axes = torch.eye(6)[:4] * torch.tensor([3.0, 2, 1, 0.1])[:, None]
+    features = torch.cat([axes, -axes]) + 7
+    assert [variance.dimension(features, share) for share in (0.6, 0.9, 0.95, 0.9999, 1)] == [1, 2, 3, 4, 4]
+    assert variance.dimension(features.repeat(3, 1)) == 3 and variance.dimension(torch.ones(4, 3)) == 0
+    assert variance.dimension(torch.arange(9.0)[:, None] * torch.ones(5)) == 1
+
+
 # Bad input
 
 @pytest.mark.parametrize("call, message", [
@@ -307,6 +315,7 @@ def test_what_differs_between_the_instances_of_one_category_only_is_nested():
     (lambda: training.linear_probe(cloud(5), torch.arange(5), classes=3), "labels: got"),
     (lambda: variance.shares(cloud(4), {"a": [0, 0, 1, 1], "b": [0, 1, 0, 0]}), "factors: got 2 x 2.*full grid"),
     (lambda: variance.shares(cloud(6), {"a": [0, 1]}), "a: got 2 values"),
+    (lambda: variance.dimension(cloud(6), 95), "share: got 95"),
     (lambda: variance.shares(cloud(2), {"a": [0, 1]}, within="b"), "within: got 'b'"),
 ])
 def test_bad_input_is_named(call, message):

@@ -21,8 +21,6 @@ LESSONS = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10")
 TYPES = ("ordinary", "edge", "degenerate", "large")
 
 # What a question forbids where it asks for these to be written: names, or patterns as of fnmatch.
-CONVOLUTIONS = ("conv[123]d*", "conv_t*", "Conv[123]d", "ConvTranspose*", "convolution*", "convolve*", "correlate*",
-                "fftconvolve", "conv_tbc")
 AUTOGRAD = ("grad", "autograd", "backward", "requires_grad*", "vjp", "jvp", "jacrev", "jacfwd", "jacobian",
             "grad_and_value", "linearize")
 
