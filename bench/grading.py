@@ -87,7 +87,8 @@ def processor_time():
 
 
 class Meter:
-    """Processor time between a quarter of a class and its end, read as results are recorded."""
+    """Processor time and wall time between a quarter of a class and its end, read as results are recorded. All workers
+    have started by then: they do so at once, as the run begins."""
 
     def __init__(self, count):
         self.first, self.count, self.seen, self.times = count // 4, count, 0, {}
