@@ -133,7 +133,7 @@ def _mark(found, lesson, results, how):
 def _warm(pool, task, how):
     """Let each worker of this machine start its sandbox while this process finds out what there is to do."""
     if how.real and not how.scheduler:
-        for _ in range(pool.room):
+        for _ in range(how.workers):
             pool.submit(marks.warm, task.lesson, how.unsafe)
 
 
