@@ -1,6 +1,6 @@
 """Grading measured: a made-up class for lesson 3, by one worker, by two, by a Dask cluster that loses one half-way.
 
-    python bench/grading.py --count 200 --autograde 3
+    python bench/grading.py --count 200 --autograde 3      # --ways one two: without the cluster
     python bench/grading.py --simulate 1000
 
 The marks are known beforehand, and asserted: full ones for right answers, none for blank ones, less than full for each
@@ -23,6 +23,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
@@ -87,7 +89,8 @@ def processor_time():
 
 
 class Meter:
-    """Processor time between a quarter of a class and its end, read as results are recorded."""
+    """Processor time and wall time between a quarter of a class and its end, read as results are recorded. All workers
+    have started by then: they do so at once, as the run begins."""
 
     def __init__(self, count):
         self.first, self.count, self.seen, self.times = count // 4, count, 0, {}
@@ -120,17 +123,17 @@ def timed(name, class_, folder, **how):
     seconds = time.perf_counter() - started
     assert_expected(marked, class_)
     processor, wall = meter.of_one()
-    print(f"{name:24} {seconds / len(marked):6.2f} s per submission of {len(marked)} ({seconds:.0f} s with the start, "
+    print(f"{name:5} {seconds / len(marked):6.2f} s per submission of {len(marked)} ({seconds:.0f} s with the start, "
           f"gradebook and reports); once started {wall:.2f} s, {processor:.2f} s of processor time", flush=True)
     return [{key: result[key] for key in ("student", "questions", "written", "flags")} for result in marked]
 
 
-def same_secret(folder, name):
-    (folder / name).mkdir(exist_ok=True)
-    shutil.copy(folder / "one worker" / "run.json", folder / name)
+def same_secret(folder, name, other):
+    (folder / other).mkdir(exist_ok=True)
+    shutil.copy(folder / name / "run.json", folder / other)
 
 
-def on_dask(class_, folder, name):
+def on_dask(name, class_, folder):
     """Two worker processes; the first is killed when half of the class is graded."""
     from distributed import LocalCluster
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
@@ -142,8 +145,11 @@ def on_dask(class_, folder, name):
     return marked
 
 
+WAYS = {"one": timed, "two": partial(timed, workers=2), "dask": on_dask}
+
+
 def simulate(folder, count, workers=4):
-    """A class of `count` on Dask, by a stand-in for the grader, a worker killed for each twentieth of the class."""
+    """A class of `count` on Dask, by a stand-in for the grader, a worker killed for each fiftieth of the class."""
     from distributed import LocalCluster
     for number in range(count):
         place = folder / "in" / f"s{number:04}"
@@ -155,27 +161,48 @@ def simulate(folder, count, workers=4):
         arguments = cluster, folder / "out", count, killed, done
         killer = threading.Thread(target=kill_again_and_again, args=arguments, daemon=True)
         killer.start()
-        how = runs.How(scheduler=cluster.scheduler_address, grade=graders.instantly, test=False)
+        how = runs.How(scheduler=cluster.scheduler_address, grade=graders.shortly, test=False)
         started = time.perf_counter()
-        marked = runs.grade_all(folder / "in", LESSON, folder / "out", how)
+        with Recorded() as recorded:
+            marked = runs.grade_all(folder / "in", LESSON, folder / "out", how)
         seconds = time.perf_counter() - started
         done.set(), killer.join()
     assert len(marked) == count and killed
+    assert set(recorded.times.values()) == {1} and len(recorded.times) == count, "somebody was marked twice"
     for number, result in enumerate(marked):
         expected = [5 if (number + n) % 3 else 2.5 for n in (1, 2)]
         assert [question["earned"] for question in result["questions"][:2]] == expected and not result["flags"], result
-    print(f"{count} simulated on Dask: {seconds:.0f} s, {len(killed)} workers killed, no mark lost, none another one")
+    print(f"{count} simulated on Dask: {seconds:.0f} s, {len(killed)} workers killed; all marked, nobody twice, no mark "
+          "another one")
+
+
+class Recorded:
+    """How often each student's result is recorded."""
+
+    def __enter__(self):
+        self.real, self.times = records.add, Counter()
+        records.add = self.add
+        return self
+
+    def __exit__(self, *_):
+        records.add = self.real
+
+    def add(self, results, student, *rest):
+        self.times[student.id] += 1
+        return self.real(results, student, *rest)
 
 
 def kill_again_and_again(cluster, results, count, killed, done):
+    """Kill one of the workers that run, never the last one: a nanny gives a worker up that is killed as it starts."""
     random.seed(0)
     while not done.wait(0.1):
         graded = len(list(results.glob("marks/*.json")))
-        if count * 0.95 > graded > (len(killed) + 1) * count / 20:
-            pid = random.choice(list(cluster.workers.values())).pid
-            if pid and pid not in killed:
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
+        running = [nanny.pid for nanny in cluster.workers.values()
+                   if nanny.status.name == "running" and nanny.worker_address in cluster.scheduler.workers]
+        alive = [pid for pid in running if pid not in killed]
+        if count * 0.98 > graded > (len(killed) + 1) * count / 50 and len(alive) > 1:
+            os.kill(pid := random.choice(alive), signal.SIGKILL)
+            killed.append(pid)
 
 
 def kill_half_way(pid, results, count):
@@ -209,6 +236,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--autograde", type=int, default=3, help="how many of them nbgrader grades; 0 for none")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="some of the ways alone")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--simulate", type=int, metavar="COUNT", help="nothing but the simulated class of this size")
     options = parser.parse_args()
@@ -218,12 +246,13 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         class_ = hand_in(folder / "submitted", options.count, options.seed)
-        one = timed("one worker", class_, folder)
-        same_secret(folder, "two workers")
-        assert timed("two workers", class_, folder, workers=2) == one
-        same_secret(folder, "dask, one of two killed")
-        assert on_dask(class_, folder, "dask, one of two killed") == one
-        print(f"the same marks from all three, as expected for {len(KINDS)} kinds of submissions")
+        graded = []
+        for way in options.ways:
+            if graded:
+                same_secret(folder, options.ways[0], way)
+            graded.append(WAYS[way](way, class_, folder))
+            assert graded[0] == graded[-1]
+        print(f"the same marks from {' and '.join(options.ways)}, as expected for {len(KINDS)} kinds of submissions")
         if options.autograde:
             seconds = autograde(folder, sorted(class_)[:options.autograde])
             print(f"{'nbgrader autograde':24} {seconds:6.2f} s per submission of {options.autograde}")

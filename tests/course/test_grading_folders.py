@@ -2,7 +2,10 @@
 
 import io
 import os
+import subprocess
+import sys
 import zipfile
+from datetime import datetime
 
 import classes
 import pytest
@@ -105,6 +108,110 @@ def test_a_zip_that_a_student_handed_in(tmp_path):
     assert found(tmp_path / "in") == {"ana": [NAME], "bo": [NAME]}
     zipped(tmp_path / "class.zip", "Ana_1_assignsubmission_file/work.zip", content=inner.getvalue())
     assert [one.number for one in folders.find(tmp_path / "class.zip", "03").handed_in] == ["1"]
+
+
+def test_zips_in_zips(tmp_path):
+    """A teacher packs Moodle's zip once more, a student a zip of a zip."""
+    work, again, moodle = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    for target, files in ((work, {f"my/{NAME}": CONTENT}), (again, {"again.zip": work}), (moodle, {
+            f"Ana_1_assignsubmission_file/{NAME}": CONTENT, "Bo_2_assignsubmission_file/work.zip": work,
+            "Cy_3_assignsubmission_file/work.zip": again})):
+        with zipfile.ZipFile(target, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content if isinstance(content, bytes) else content.getvalue())
+    put(tmp_path / "in", "section a/moodle.zip", content=moodle.getvalue())
+    for place in (tmp_path / "in", zipped(tmp_path / "class.zip", "moodle.zip", content=moodle.getvalue())):
+        students = folders.find(place, "03").students
+        assert [(one.number, [file.file for file in one.hand_ins]) for one in students] == [(n, [NAME]) for n in "123"]
+        assert all(one.hand_ins[0].entry.content(100) == CONTENT for one in students)
+
+
+def test_a_zip_of_zips_without_end_costs_its_student_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(trees, "ZIPPED", 3000)
+    inner = b""
+    for _ in range(8):
+        with zipfile.ZipFile(outer := io.BytesIO(), "w") as archive:
+            for copy in range(3):
+                archive.writestr(f"{copy}.zip", inner)
+        inner = outer.getvalue()
+    place = zipped(tmp_path / "class.zip", "Bo_2_assignsubmission_file/bomb.zip", content=inner)
+    with zipfile.ZipFile(place, "a") as archive:
+        archive.writestr(f"Ana_1_assignsubmission_file/{NAME}", CONTENT)
+    assert [one.number for one in folders.find(place, "03").handed_in] == ["1"]
+    assert len(trees.entries(place)) < 200
+
+
+def test_a_large_zip_is_opened_once(tmp_path, monkeypatch):
+    students = 50
+    place = zipped(tmp_path / "class.zip", *(f"N_{n}_assignsubmission_file/{NAME}" for n in range(students)))
+    opened, real = [], zipfile.ZipFile
+    monkeypatch.setattr(trees.zipfile, "ZipFile", lambda *of: opened.append(of) or real(*of))
+    assert all(one.hand_ins[0].entry.content(100) == CONTENT for one in folders.find(place, "03").students)
+    assert len(opened) == 1
+
+
+OTHERS = {   # {what: ({file: (student, name in the roster)}, files beside)}
+    "Brightspace, flat": ({f"1-7 - Jane Doe - May 4, 2026 1030 PM - {NAME}": "Jane Doe",
+                           f"2-7 - Bo Ek - May 4, 2026 131 AM - {NAME}": "Bo Ek"}, ["index.html"]),
+    "Brightspace, folders": ({f"1-7 - Jane Doe - May 4, 2026 1030 PM/{NAME}": "Jane Doe",
+                              f"2-7 - Bo Ek - May 4, 2026 10:31 PM/{NAME}": "Bo Ek"}, ["index.html"]),
+    "Blackboard": ({f"Occlusion_jdoe_attempt_2026-05-04-22-30-00_{NAME}": "jdoe",
+                    f"Occlusion_bek_attempt_2026-05-04-22-31-00_{NAME}": "bek"},
+                   ["Occlusion_jdoe_attempt_2026-05-04-22-30-00.txt"]),
+    "Sakai": ({f"Lesson 3/Doe, Jane(jdoe)/Submission attachment(s)/{NAME}": "Doe, Jane",
+               f"Lesson 3/Ek, Bo(bek)/Submission attachment(s)/{NAME}": "Ek, Bo"},
+              ["Lesson 3/grades.csv", "Lesson 3/Doe, Jane(jdoe)/comments.txt"]),
+    "ILIAS": ({f"Occlusion/Doe_Jane_jdoe_1234/20260504223000_{NAME}": "Doe_Jane_jdoe_1234",
+               f"Occlusion/Ek_Bo_bek_1235/20260504223100_{NAME}": "Ek_Bo_bek_1235"}, []),
+    "Google Classroom": ({f"Jane Doe - {NAME}": "Jane Doe", f"Bo Ek - {NAME}": "Bo Ek"}, []),
+    "by hand, name first": ({f"jdoe_{NAME}": "jdoe", "bek-03 Occlusion (1).ipynb": "bek"}, []),
+    "by hand, lesson first": ({"03_occlusion_jdoe.ipynb": "jdoe", "03_occlusion - bek.ipynb": "bek"}, []),
+    "by hand, name and number": ({f"jdoe_20261234_{NAME}": "jdoe_20261234", f"bek_20261235_{NAME}": "bek_20261235"}, []),
+    "flat in a folder": ({"class 7/jdoe.ipynb": "jdoe", "class 7/bek.ipynb": "bek"}, ["class 7/notes.txt"]),
+    "a folder of the lesson around": ({f"down/03_occlusion/jdoe/{NAME}": "jdoe", f"down/03_occlusion/bek/{NAME}": "bek"}, []),
+    "the same, flat": ({"down/03_occlusion/jdoe.ipynb": "jdoe", "down/03_occlusion/bek.ipynb": "bek"}, [])}
+CLASS_OF_TWO = roster.Roster((roster.Person("jdoe", "Jane Doe"), roster.Person("bek", "Bo Ek")))
+
+
+@pytest.mark.parametrize("layout", OTHERS)
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_other_systems_and_hands(tmp_path, layout, packed):
+    names, beside = OTHERS[layout]
+    place = (zipped(tmp_path / "class.zip", *names, *beside) if packed else put(tmp_path / "in", *names, *beside))
+    students = folders.find(place, "03").handed_in
+    assert {one.person.name for one in students} == set(names.values()) and all(len(s.hand_ins) == 1 for s in students)
+    known = folders.find(place, "03", CLASS_OF_TWO).handed_in
+    assert [one.id for one in known] == ["bek", "jdoe"] and not any("roster" in f for s in known for f in s.flags)
+
+
+@pytest.mark.parametrize("layout", ["Brightspace, flat", "Brightspace, folders", "Blackboard"])
+def test_the_time_that_stands_in_a_name(tmp_path, layout):
+    found = folders.find(put(tmp_path, *OTHERS[layout][0]), "03", CLASS_OF_TWO).handed_in
+    jane = next(one for one in found if one.id == "jdoe")
+    assert jane.hand_ins[0].received == datetime(2026, 5, 4, 22, 30).astimezone()
+
+
+@pytest.mark.parametrize("names, student", [
+    ([f"ana/work/{NAME}", "bo/essay.pdf"], "ana"), ([f"ana/03_occlusion/{NAME}"], "ana"), ([f"ana/{NAME}"], "ana"),
+    ([f"ana/{NAME}", "ana/notes.ipynb"], "ana"), ([f"class 7/ana/03_occlusion/{NAME}", "class 7/bo/a.txt"], "ana")])
+def test_a_class_of_whom_one_handed_in(tmp_path, names, student):
+    assert [one.raw for one in folders.find(put(tmp_path, *names), "03").handed_in] == [student]
+
+
+def test_a_folder_that_nobody_may_write_to(tmp_path, program):
+    put(tmp_path / "in", f"ana/{NAME}", "bo.zip")
+    code = ("from lecturekit.course.grading import folders; import sys; "
+            "print([s.hand_ins[0].entry.content(9) for s in folders.find(sys.argv[1], '03').handed_in])")
+    ran = subprocess.run([program("bwrap"), "--dev-bind", "/", "/", "--ro-bind", tmp_path / "in", tmp_path / "in",
+                          sys.executable, "-c", code, tmp_path / "in"], capture_output=True, text=True)
+    assert ran.returncode == 0 and "cells" in ran.stdout, ran.stderr
+
+
+def test_the_class_may_be_a_link_to_a_folder(tmp_path):
+    put(tmp_path / "in", f"ana/{NAME}", f"bo/{NAME}")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "ana" / "around").symlink_to(tmp_path / "in")
+    assert [one.id for one in folders.find(tmp_path / "link", "03").handed_in] == ["ana", "bo"]
 
 
 def test_files_by_hand_are_their_students(tmp_path):

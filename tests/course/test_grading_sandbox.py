@@ -290,6 +290,28 @@ def test_nothing_stays_for_the_next_question(box):
     assert run(box, "import os; return os.listdir('/tmp') + os.listdir('/dev/shm')") == []
 
 
+def test_nobody_listens_for_the_next_question(box):
+    """What one answer opens on the sandbox's own network, also in a process that it leaves behind, ends with it."""
+    run(box, """
+        import os, socket, time
+        held = [socket.create_server(("127.0.0.1", 4711)), socket.socket(socket.AF_UNIX)]
+        held[1].bind(chr(0) + "left")
+        held[1].listen()
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(60)
+        return 1
+    """)
+    assert run(box, """
+        import socket
+        found = []
+        for family, address in ((socket.AF_INET, ("127.0.0.1", 4711)), (socket.AF_UNIX, chr(0) + "left")):
+            with socket.socket(family) as one:
+                found.append(one.connect_ex(address))
+        return found
+    """) == [111, 111]   # connection refused
+
+
 def test_processes(box):
     """As root too: then the answer runs as another user, for whom the kernel counts."""
     started = run(box, """

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import pytest
 from submissions import HONEST, submission, write
@@ -133,6 +134,74 @@ def test_helpers_imports_constants_and_earlier_answers_come_along(read):
 def test_a_lesson_cell_comes_along_only_where_it_is_needed(read):
     found = read(submission("03", HONEST))
     assert all(len(answer.run) == 1 for answer in found.found.values())
+
+
+@pytest.mark.parametrize("cells", [
+    ["spans = make()", "def make():\n    return built", "built = build(1)", "def build(n):\n    return helper", "HELPER"],
+    ["def make():\n    return K, helper", "spans = make()[1]", "HELPER", "K = 3"],
+    ["spans = wrapped(helper)", "HELPER", "def wrapped(f):\n    return f"]])
+def test_cells_that_were_run_in_another_order_than_they_stand_in(read, cells):
+    notebook = submission("03")
+    here = place(notebook, "03.1")
+    helper = HONEST["03.1"].replace("def spans", "def helper")
+    for number, source in enumerate(cells, 1):
+        added(notebook, here + number, source.replace("HELPER", helper))
+    names = {}
+    for source in read(notebook).found["03.1"].run:
+        exec(source, names)
+    assert names["spans"](10, 3, 2) == [(0, 3), (2, 5), (4, 7), (6, 9), (8, 10)]
+
+
+def test_a_value_that_changes_is_taken_in_the_notebooks_order(read):
+    notebook = submission("03")
+    for number, source in enumerate(("n = 1", "n = n + 1", "def spans(*of):\n    return n"), 1):
+        added(notebook, place(notebook, "03.1") + number, source)
+    assert read(notebook).found["03.1"].run == ("n = 1", "n = n + 1", "def spans(*of):\n    return n")
+
+
+def test_a_cell_that_ran_after_the_one_that_counts_is_told(read):
+    notebook = submission("03", HONEST)
+    marked(notebook, "03.1")[0]["execution_count"] = 12
+    added(notebook, len(notebook["cells"]), "def spans(length, window, stride):\n    return [1]")
+    later = notebook["cells"][-1]
+    told = "03.1: several cells define spans; the last one counts, another one ran after it"
+    for count, expected in ((3, True), (13, False), (None, False)):
+        later["execution_count"] = count
+        found = read(notebook)
+        assert found.code["03.1"].endswith("[1]") and (told in found.flags) == expected
+
+
+@pytest.mark.parametrize("changed", [True, False], ids=["its own cell", "a cell of the student's"])
+def test_a_function_of_another_name_that_was_checked_counts(read, changed):
+    """`check("03.1", my_spans)` says that it is right: so it is."""
+    notebook = submission("03", {"03.1": HONEST["03.1"].replace("def spans", "def my_spans")})
+    if changed:
+        marked(notebook, "03.1-check")[0]["source"] = 'check("03.1", my_spans)'
+    else:
+        added(notebook, place(notebook, "03.1") + 1, 'check("03.1", my_spans)')
+    found = read(notebook)
+    assert found.found["03.1"].run[-1] == "spans = my_spans"
+    assert "03.1: no spans, but its check was given my_spans, which counts" in found.flags
+    answer = found.found["03.1"]
+    assert answers.forbidden(SPANS, answer.made_of) == []
+
+
+def test_a_checked_function_of_another_name_is_searched_as_any(read):
+    source = "def my_spans(*of):\n    return attribution.spans(*of)"
+    notebook = submission("03", {"03.1": source})
+    added(notebook, place(notebook, "03.1") + 1, 'check("03.1", my_spans)')
+    assert answers.forbidden(SPANS, read(notebook).found["03.1"].made_of) == ["spans"]
+
+
+def test_2000_cells_and_cells_of_one_id_take_no_long(read):
+    notebook = submission("03", HONEST)
+    notebook["cells"][5:5] = [{"cell_type": "code", "metadata": {}, "source": f"total = {n}\nimage = total * {n}"}
+                              for n in range(2000)]
+    for cell in notebook["cells"]:
+        cell["id"] = "one"
+    started = time.monotonic()
+    found = read(notebook)
+    assert found.code == HONEST and not found.flags and time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize("source", [

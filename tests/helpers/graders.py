@@ -37,6 +37,12 @@ def _note(path, student):
     return log.read_text().split().count(student)
 
 
+def shortly(path, lesson, secret, student=""):
+    """As long as a short submission takes: so long that workers come back while a class is graded."""
+    time.sleep(0.3)
+    return instantly(path, lesson, secret, student)
+
+
 def slowly(path, lesson, secret, student=""):
     """Takes its time."""
     _note(path, student)

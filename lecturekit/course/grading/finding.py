@@ -3,6 +3,7 @@
 `cells` are the student's, `own` those of our own copy of the lesson. `flag` takes what a teacher should look at.
 """
 
+import ast
 import re
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ class Cell:
     grade_id: str = ""
     points: object = None
     locked: bool = False
+    ran: int | None = None           # its number in the order in which cells ran, where the file tells
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Answer:
         """A cell that runs as it is, because nothing in it could be found."""
         return cls(source, *[(source,)] * 3)
 
+    def named(self, function, name):
+        """The answer that bears another name."""
+        alias = f"{function} = {name}"
+        return Answer(self.source, *((*statements, alias) for statements in (self.run, self.wrote, self.made_of)))
+
 
 def answer(cells, own, asked, flag):
     """The Answer to a question, or None: the last definition of its function that is more than the stub."""
@@ -51,7 +58,11 @@ def answer(cells, own, asked, flag):
         flag(f"{asked.id}: several cells, the last one that is not blank counts")
     if places:
         _flag_place(cells, places[-1][0], marked, asked, flag)
+        _flag_order(cells, [cell for cell, _ in places], asked, flag)
         return _gathered(notebook, places[-1], own)
+    if called := _checked(notebook, asked):
+        flag(f"{asked.id}: no {asked.function}, but its check was given {called[0]}, which counts")
+        return _gathered(notebook, called[1], own).named(asked.function, called[0])
     full = [number for number in marked if not answers.is_blank(cells[number].source, asked.function)]
     number = next(iter(full[::-1] or marked[::-1] or _behind(cells, own, asked, flag)), None)
     return None if number is None else Answer.whole(cells[number].source)
@@ -94,12 +105,31 @@ def _flag_place(cells, number, marked, asked, flag):
              f"{asked.function}")
 
 
+def _flag_order(cells, numbers, asked, flag):
+    """Say where of several cells with the function the last one was not the last to run."""
+    ran = [cells[number].ran for number in dict.fromkeys(numbers)]
+    if None not in ran and ran[-1] < max(ran):
+        flag(f"{asked.id}: several cells define {asked.function}; the last one counts, another one ran after it")
+
+
+def _checked(notebook, asked):
+    """(name, where it gets its value) of another function that the student's own cells hand to the check, or None."""
+    mine = [number for number, text in enumerate(notebook.cells) if notebook.own[number] and "check(" in text]
+    for statement in (statement for number in mine[::-1] for statement in notebook.at(number)):
+        match statement.node:
+            case ast.Expr(ast.Call(ast.Name("check"), [ast.Constant(asked.id), ast.Name(name), *_])):
+                place = notebook.binder(name)
+                if place and notebook.own[place[0]] and name != asked.function:
+                    return name, place
+    return None
+
+
 def _gathered(notebook, place, own):
     """The answer with what it needs, and with all statements of its own cell."""
     cell = place[0]
     given = answers.defines("\n".join(imported(own)))
     needed = needs.of(notebook, place, given)
-    places = sorted({*needed, *((cell, number) for number in range(len(notebook.at(cell))))})
+    places = needs.in_order(notebook, {*needed, *((cell, number) for number in range(len(notebook.at(cell))))})
     mine = [place for place in places if notebook.own[place[0]] or place[0] == cell]
     return Answer(notebook.cells[cell], *(tuple(notebook.get(place).source for place in chosen) for chosen in (
         places, mine, [place for place in mine if place in needed])))

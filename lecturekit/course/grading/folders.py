@@ -102,12 +102,12 @@ def _student(own, lesson, roster):
 
 
 def _raw(owner):
-    return f"{owner.name}_{owner.id}" if owner.id else owner.name
+    return f"{owner.name}_{owner.id}" if owner.id not in ("", owner.name) else owner.name
 
 
 def _received(entry, owner, person, stamped):
     """When it was handed in: as the roster says, as nbgrader noted; a download from an LMS has no times of its own."""
-    return person.received or stamped or (None if owner.lms else entry.modified)
+    return person.received or owner.received or stamped or (None if owner.lms else entry.modified)
 
 
 def _chosen(own, lesson):

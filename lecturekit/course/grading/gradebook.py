@@ -30,13 +30,17 @@ def opened(course):
         with warnings.catch_warnings(action="ignore", category=SAWarning), Gradebook(url(course)) as book:
             yield book   # the warnings are nbgrader's own affair
     except DatabaseError as error:   # a full disk, a file that may not be written
-        raise OSError(f"{Path(course) / 'gradebook.db'}: {error.orig}") from error
+        raise OSError(f"{path(course)}: {error.orig}") from error
     finally:
         os.environ["PATH"] = before
 
 
 def url(course):
-    return f"sqlite:///{Path(course).resolve() / 'gradebook.db'}"
+    return f"sqlite:///{path(course).resolve()}"
+
+
+def path(course):
+    return Path(course) / "gradebook.db"
 
 
 def enter(course, lesson, released, marked, answers, deadline=None):

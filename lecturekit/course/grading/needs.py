@@ -126,11 +126,46 @@ def of(notebook, target, given=frozenset()):
     return sorted(taken)
 
 
+def in_order(notebook, places):
+    """The places in the order of the notebook, but what a statement needs as it runs before it, also where the notebook
+    has it below: cells can be run in another order than they stand in."""
+    waiting, ordered = set(places), []
+
+    def take(place):
+        if place in waiting:
+            waiting.remove(place)
+            for other in _runs(notebook, place):
+                take(other)
+            ordered.append(place)
+
+    for place in sorted(places):
+        take(place)
+    return ordered
+
+
+def _runs(notebook, place):
+    """The places of what has to be there as the statement at `place` runs: what it reads, and what that calls."""
+    found, waiting = [], _read_now(notebook, place)
+    while waiting:
+        other = waiting.pop()
+        if other and other not in found:
+            found.append(other)
+            waiting += _read_later(notebook, other)
+    return sorted(found)
+
+
+def _read_now(notebook, place):
+    return [notebook.binder(name, place) for name in sorted(notebook.get(place).reads[0])]
+
+
+def _read_later(notebook, place):
+    return [notebook.binder(name) for name in sorted(notebook.get(place).reads[1])]
+
+
 def _needs(notebook, place):
     """The places of what the statement at `place` needs itself: what it reads, and what changes the things it binds."""
     statement = notebook.get(place)
-    now, later = statement.reads
-    found = [notebook.binder(name, place) for name in sorted(now)] + [notebook.binder(name) for name in sorted(later)]
+    found = _read_now(notebook, place) + _read_later(notebook, place)
     if not isinstance(statement.node, (ast.Import, ast.ImportFrom)):
         found += [other for name in sorted(statement.binds) for other in notebook.places(name, "changes") if other > place]
     return filter(None, found)

@@ -44,11 +44,12 @@ class Processes:
     death = BrokenProcessPool
 
     def __init__(self, workers, preload):
-        self.room, self._preload = workers, preload
+        self.room, self._workers = 2 * workers, workers   # for each that is under way the next one waits
+        self._preload = preload
         self._start()
 
     def _start(self):
-        self._pool = ProcessPoolExecutor(self.room, _context(self._preload), _begin_worker, [str(scratch.own())])
+        self._pool = ProcessPoolExecutor(self._workers, _context(self._preload), _begin_worker, [str(scratch.own())])
 
     def submit(self, *call):
         try:

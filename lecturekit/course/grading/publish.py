@@ -1,5 +1,7 @@
 """What a graded class leads to: nbgrader's gradebook, pages, files for an LMS, all made anew from the records."""
 
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from lecturekit.course import lessons
@@ -20,6 +22,19 @@ def publish(results, course, lesson, students, nobodys, how):
     alike = similarity.pairs(answers, lesson)
     reports.write_all(results, lesson, students, rows, comments, nobodys, alike)
     exports.write_all(results, lesson, rows, how.roster, how.column or title)
+
+
+def prepare(course):
+    """Make the gradebook, for which a program has to run, in a thread that is returned: it has time until the class is
+    graded. What goes wrong is told by `publish`, which opens it again."""
+    def make():
+        if not gradebook.path(course).exists():
+            with suppress(Exception), gradebook.opened(course):
+                pass
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    return thread
 
 
 def _without_stubs(result, released):

@@ -6,6 +6,7 @@ The gradebook and the reports are made from the kept results (see records) at th
 import errno
 import zlib
 from collections import defaultdict
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from tqdm import tqdm
@@ -44,6 +45,11 @@ class How:
     test: bool = True
     column: str | None = None
 
+    @property
+    def real(self):
+        """Whether submissions are graded in earnest, not by a stand-in."""
+        return self.grade is marks.grade
+
     def __post_init__(self):
         validate.positive("workers", self.workers, whole=True)
         validate.one_of("keep", self.keep, KEEP)
@@ -67,7 +73,10 @@ def grade_all(submissions, lesson, results, how=How(), course=None):
     lesson = lessons.numbered(lesson)
     found = folders.find(submissions, lesson, how.roster)
     with records.alone(results):
+        prepared = publish.prepare(course or results) if how.real else None
         troubles, failures = _mark(found, lesson, results, how)
+        if prepared:
+            prepared.join()
         students = counting.students(found, records.of_all(results, lesson), troubles, how, lesson)
         publish.publish(results, course or results, lesson, students, found.nobodys, how)
     if failures:
@@ -77,10 +86,16 @@ def grade_all(submissions, lesson, results, how=How(), course=None):
     return students
 
 
-def test(lesson, how=How()):
-    """Grade a lesson's own solution and blank copy; raises SelfTestFailed where this machine does not do it right."""
+def test(numbers, how=How()):
+    """Grade the own solution and the blank copy of some lessons; yields the number of each that comes out as it must.
+
+    Raises SelfTestFailed where this machine does not do it right.
+    """
+    numbers = lessons.chosen(numbers)
     with _pool(how) as pool:
-        _test(pool, _task(lessons.numbered(lesson), 0, how))
+        for lesson in numbers:
+            _test(pool, _task(lesson, 0, how))
+            yield lesson
 
 
 def _pool(how):
@@ -102,19 +117,37 @@ def _mark(found, lesson, results, how):
 
     Returns {student: why the file cannot be read} and {student: the error of the grader}.
     """
-    secret, current = records.secret(results, lesson), definitions.digests(lesson)
-    jobs, troubles, failures = [], {}, {}
+    task = _task(lesson, records.secret(results, lesson), how)
+    with ExitStack() as stack:
+        pool = None
+        if any(not records.of(results, student.id, lesson)["hand_ins"] for student in found.handed_in):
+            pool = stack.enter_context(_pool(how))
+            _warm(pool, task, how)
+        current = definitions.digests(lesson)
+        jobs, troubles = _to_do(found, lesson, results, current, how.keep)
+        if not jobs:
+            return troubles, {}
+        return troubles, _graded(pool or stack.enter_context(_pool(how)), task, jobs, results, current, how.test)
+
+
+def _warm(pool, task, how):
+    """Let each worker of this machine start its sandbox while this process finds out what there is to do."""
+    if how.real and not how.scheduler:
+        for _ in range(how.workers):
+            pool.submit(marks.warm, task.lesson, how.unsafe)
+
+
+def _to_do(found, lesson, results, current, keep):
+    """All jobs of a class, and {student: why the file cannot be read}."""
+    jobs, troubles = [], {}
     for student in found.handed_in:
         try:
-            jobs += _jobs(student, lesson, results, current, how.keep)
+            jobs += _jobs(student, lesson, results, current, keep)
         except (OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:   # of zips, too
             if isinstance(error, OSError) and error.errno in OUR_OWN:
                 raise
             troubles[student.id] = f"the file cannot be read ({error or type(error).__name__})"
-    if jobs:
-        with _pool(how) as pool:
-            failures = _graded(pool, _task(lesson, secret, how), jobs, results, current, how.test)
-    return troubles, failures
+    return jobs, troubles
 
 
 def _graded(pool, task, jobs, results, current, test):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -79,22 +80,34 @@ class Sandbox:
 
     def run(self, asked, before, source, cases, limits):
         """{"frames": bytes, "output": bytes seen, "ended", "code", "seconds"} of `source` after the cells `before`."""
-        copy = self.folder / asked.id
         task = {"function": asked.function, "before": before, "source": source, "limit": limits.answer // 2,
                 "limits": asdict(limits), "modules": modules()}
         request = b"".join([plain.pack(task), *(plain.pack({}, arguments) for arguments in cases)])
         with self.lock:
-            if not copy.exists():
-                copies.make(asked, copy)
+            copy = self._copy(asked)
             reply = self._forked(asked, request, limits) or self._alone(request, copy, limits)
         if b'"started"' not in reply["frames"] and not reply["ended"]:
             raise RuntimeError(f"the sandbox could not start (code {reply['code']})")
         return reply
 
+    def prepare(self, questions):
+        """Open the rooms of some questions before there are answers; whatever goes wrong will be told then."""
+        with self.lock, suppress(OSError, ValueError):
+            for asked in questions if self.fork_server else ():
+                self._copy(asked)
+                self._door(asked)
+
     def close(self):
         if os.getpid() == self.owner:
             self._stop()
             shutil.rmtree(self.base, ignore_errors=True)
+
+    def _copy(self, asked):
+        """The folder with the copy of lecturekit for a question."""
+        folder = self.folder / asked.id
+        if not folder.exists():
+            copies.make(asked, folder)
+        return folder
 
     def _start(self):
         """Start the fork server; raises OSError where there can be none."""

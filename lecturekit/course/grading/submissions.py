@@ -123,13 +123,13 @@ def _cells(notebook, found):
 
 
 def _cell(entry):
-    source, metadata = entry.get("source"), entry.get("metadata")
+    source, metadata, ran = entry.get("source"), entry.get("metadata"), entry.get("execution_count")
     if isinstance(source, list):
         source = "".join(part for part in source if isinstance(part, str))
     mark = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     mark = mark if isinstance(mark, dict) else {}
     return Cell(str(entry.get("cell_type")), _text(source), lessons.identifier(_text(mark.get("grade_id"))),
-                mark.get("points"), bool(mark.get("locked")))
+                mark.get("points"), bool(mark.get("locked")), ran if isinstance(ran, int) else None)
 
 
 def _text(value):

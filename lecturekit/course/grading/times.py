@@ -1,6 +1,7 @@
 """When something was handed in, when it was due, and what being late costs."""
 
 import re
+import warnings
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -9,6 +10,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dateutil import parser
 
 STAMP = "timestamp.txt"   # nbgrader's, beside a notebook
+ZONE = re.compile(r"[A-Za-z_]+(/[\w+-]+)*")
+SUMMER = {"CEST": "CET", "EEST": "EET", "WEST": "WET", "EDT": "EST5EDT", "CDT": "CST6CDT", "MDT": "MST7MDT",
+          "PDT": "PST8PDT", "PST": "PST8PDT"}   # zones by names that are not their own
+OFFSET = re.compile(r"(?:UTC|GMT) *([+-]\d)")    # dateutil takes the sign of what follows as POSIX does, not people
+DOTTED = re.compile(r"\d{1,2}\.\d{1,2}\.\d{4}")   # the day comes first
+DAY = re.compile(rf"\d{{4}}-\d\d?-\d\d?|{DOTTED.pattern}|\d{{1,2}} [A-Z][a-z]+ \d{{4}}|[A-Z][a-z]+ \d{{1,2}}, \d{{4}}")
 UNITS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 RULE = re.compile(r"(?P<percent>\d+(?:[.,]\d+)?)\s*%\s*(?:a|an|per)\s*(?P<unit>hour|day|week)"
                   r"(?:\s*,?\s*at most\s*(?P<most>\d+)(?:\s*(?:hour|day|week)s?)?)?\s*", re.IGNORECASE)
@@ -49,9 +56,7 @@ def rule(deadline=None, late=None):
     """The Rule of `deadline`, such as "2026-05-04 23:59", and `late`, such as "10% a day, at most 3"."""
     if late and not deadline:
         raise ValueError(f"late: got {late!r} without a deadline. It takes --deadline as well.")
-    when = None if deadline is None else moment(deadline)
-    if deadline is not None and when is None:
-        raise ValueError(f"deadline: got {deadline!r}. It takes a time such as 2026-05-04 23:59.")
+    when = None if deadline is None else _due(deadline)
     found = RULE.fullmatch(late.strip()) if late else None
     if late and not found:
         raise ValueError(f'late: got {late!r}. It takes a rule such as "10% a day, at most 3".')
@@ -61,18 +66,35 @@ def rule(deadline=None, late=None):
     return Rule(when, float(found["percent"].replace(",", ".")), found["unit"].lower(), most)
 
 
+def _due(text):
+    """The time of a deadline; a day alone is all of that day."""
+    day = DAY.match(str(text).strip())
+    when = moment(f"{text} 23:59:59" if day and day.end() == len(str(text).strip()) else text) if day else None
+    if when is None:
+        raise ValueError(f"deadline: got {text!r}. It takes a time such as 2026-05-04 23:59, also with a zone: "
+                         "2026-05-04 23:59 Europe/Berlin, 2026-05-04T23:59+02:00.")
+    return when
+
+
 def moment(text):
-    """A time that somebody or some program wrote, with its zone (this machine's by default); None if it is none."""
-    words = str(text).strip().rsplit(" ", 1)
+    """A time that somebody or some program wrote, with its zone (this machine's by default); None if it is none, or if
+    its zone is not known."""
+    text = OFFSET.sub(r"\1", str(text).strip())
+    words = text.rsplit(" ", 1)
+    zone = _zone(words[1].strip("()")) if len(words) == 2 else None
     try:
-        zone = ZoneInfo(words[1]) if len(words) == 2 and re.fullmatch(r"[A-Za-z_]+(/[A-Za-z_+-]+)*", words[1]) else None
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        zone = None
-    try:
-        when = parser.parse(words[0] if zone else str(text))
-    except (ValueError, OverflowError, TypeError):
+        with warnings.catch_warnings(action="error", category=parser.UnknownTimezoneWarning):
+            when = parser.parse(words[0] if zone else text, dayfirst=bool(DOTTED.match(text)))
+    except (ValueError, OverflowError, TypeError, parser.UnknownTimezoneWarning):
         return None
     return when.replace(tzinfo=zone) if zone else when if when.tzinfo else when.astimezone()
+
+
+def _zone(name):
+    try:
+        return ZoneInfo(SUMMER.get(name, name)) if ZONE.fullmatch(name) else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 def stamp(entries):

@@ -7,16 +7,19 @@ import io
 import os
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache, partial
 from pathlib import Path
 
 FILE, FOLDER, LINK, OTHER = "file", "empty folder", "link", "neither file nor folder"
 SKIPPED = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 MOST = 200_000       # entries below one folder
 DEEPEST = 30         # folders in one another
-ZIPPED = 512 << 20   # bytes of a zip inside a zip, which has to be held
+ZIPPED = 512 << 20   # bytes of the zips inside a zip, one of which is held at a time
+NESTED = 3           # zips in one another inside a zip
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def entries(root):
     if root.is_dir():
         found = _below(root.resolve(), ())
     elif zipfile.is_zipfile(root):
-        found = _zipped(root, ())
+        found = _in_file(root, ())
     else:
         raise NotADirectoryError(f"submissions: got {root}. It takes a folder with what a class handed in, or a zip.")
     return [entry for number, entry in enumerate(found) if number < MOST]
@@ -74,7 +77,7 @@ def _one(item, parts):
     if kind == stat.S_IFDIR and len(parts) < DEEPEST:
         yield from _below(item.path, parts)
     elif kind == stat.S_IFREG and item.name.lower().endswith(".zip") and zipfile.is_zipfile(item.path):
-        yield from _zipped(item.path, (*parts[:-1], item.name[:-4]))
+        yield from _in_file(item.path, (*parts[:-1], item.name[:-4]))
     elif kind == stat.S_IFREG:
         when = datetime.fromtimestamp(status.st_mtime).astimezone()
         yield Entry(parts, FILE, status.st_size, when, lambda: open(_plain(item.path), "rb"))
@@ -91,28 +94,48 @@ def _plain(path):
     return descriptor
 
 
-def _zipped(source, parts, nested=False):
-    """The entries of a zip, `source` a path or an open file; a zip in it is opened too, one in that is not."""
+def _in_file(path, parts):
+    """The entries of a zip that is a file."""
+    status = os.stat(path)
+    return _zipped(partial(_archive, str(path), status.st_size, status.st_mtime_ns), parts)
+
+
+@lru_cache(maxsize=8)
+def _archive(path, *_):
+    """The opened zip at a path, of which a class' download is read again and again."""
+    return zipfile.ZipFile(path)
+
+
+def _zipped(archive, parts, room=None, depth=0):
+    """The entries of the zip that `archive()` opens, and those of zips in it, `room` the bytes that these may have.
+
+    What lies in a zip inside a zip is unpacked anew where it is read: nothing is held meanwhile.
+    """
     try:
-        listed = zipfile.ZipFile(source).infolist()
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        listed = archive().infolist()
+    except (OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         yield Entry(parts, f"zip that cannot be read ({error})")
         return
     for item in listed:
         names = tuple(name for name in item.filename.replace("\\", "/").split("/") if name not in ("", ".", ".."))
         if item.is_dir() or not names or any(map(_skipped, names)):
             continue
-        whole = (*parts, *names)
+        whole, own = (*parts, *names), [ZIPPED] if room is None else room
         if stat.S_ISLNK(item.external_attr >> 16):
             yield Entry(whole, LINK)
-        elif names[-1].lower().endswith(".zip") and not nested and item.file_size <= ZIPPED:
-            yield from _zipped(_held(source, item), (*whole[:-1], names[-1][:-4]), nested=True)
+        elif names[-1].lower().endswith(".zip") and depth < NESTED and item.file_size <= own[0]:
+            own[0] -= item.file_size
+            yield from _zipped(partial(_inner, archive, item), (*whole[:-1], names[-1][:-4]), own, depth + 1)
         else:
-            yield Entry(whole, FILE, item.file_size, _time(item), lambda item=item: zipfile.ZipFile(source).open(item))
+            yield Entry(whole, FILE, item.file_size, _time(item), partial(_opened, archive, item))
 
 
-def _held(source, item):
-    return io.BytesIO(zipfile.ZipFile(source).read(item))
+def _inner(archive, item):
+    return zipfile.ZipFile(io.BytesIO(archive().read(item)))
+
+
+def _opened(archive, item):
+    return archive().open(item)
 
 
 def _time(item):

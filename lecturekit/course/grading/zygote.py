@@ -3,7 +3,8 @@
 The server and its rooms are the processes of the sandbox that keep rights (in the sandbox's user namespace alone), to
 make namespaces and mounts for their forks. A room has loaded the question's copy of lecturekit, and never holds an
 answer: the fork that runs one reads it itself. That fork gives all rights up before it runs a student's code, sees no
-process but its own, and has only the pipes for its answers and output in common with the rest.
+process but its own, and has only the pipes for its answers and output in common with the rest. The network, which leads
+nowhere, is one for all: to make another takes the kernel long, and what a fork opens there ends with it.
 """
 
 import gc
@@ -87,7 +88,7 @@ def answer(shell, request, answers, output):
     try:
         with open("/proc/self/oom_score_adj", "w") as file:   # where memory runs out, this goes first
             file.write("1000")
-        rights.unshare(rights.NEWNS, rights.NEWCGROUP, rights.NEWUTS, rights.NEWIPC, rights.NEWNET)
+        rights.unshare(rights.NEWNS, rights.NEWCGROUP, rights.NEWUTS, rights.NEWIPC)
         with open(request, "rb") as file:
             content = file.read()
         limits = json.loads(content[8:8 + struct.unpack_from("<I", content)[0]])["limits"]
