@@ -4,10 +4,9 @@ import math
 import numbers
 
 import torch
-from skimage.segmentation import slic
-from torchvision.transforms.functional import gaussian_blur
 
 from lecturekit import validate
+from lecturekit.pictures.pixels import gaussian_blur
 from lecturekit.networks.running import BATCH
 from lecturekit.show.bar import bar
 from lecturekit.attribution.scores import class_scores
@@ -66,6 +65,7 @@ def spans(length, window, stride):
 
 def superpixels(images, segments=40):
     """About `segments` SLIC superpixels (Achanta et al. 2012) of each image: labels (N,H,W) from 0."""
+    from skimage.segmentation import slic   # slow to import, needed here alone
     validate.images(images)
     validate.positive("segments", segments, whole=True)
     labels = [torch.from_numpy(slic(picture, segments, start_label=0)).long()
