@@ -12,12 +12,15 @@ from lecturekit.show.bar import bar
 from lecturekit.attribution.scores import class_scores
 
 
-def occlusion(model, images, target, window=16, stride=8, fill=0.5, score="logit", batch=BATCH):
+def occlusion(model, images, target, window=16, stride=8, fill=0.5, score="logit", batch=BATCH, precision="float32"):
     """How far the score falls when a square hides a pixel, averaged over the squares that do: maps (N,H,W).
 
-    Squares as in `sliding_scores`; equal to captum's `Occlusion` (Zeiler and Fergus 2014, section 4.2).
+    Squares as in `sliding_scores`; equal to captum's `Occlusion` (Zeiler and Fergus 2014, section 4.2). `precision`:
+    of the passes; "bfloat16" is for processors that compute in it, and keeps the order of the pixels, not their values.
     """
-    whole, slid = _slide(model, images, target, window, stride, fill, score, batch)
+    validate.one_of("precision", precision, ("float32", "bfloat16"))
+    with torch.autocast(validate.images(images).device.type, torch.bfloat16, precision == "bfloat16"):
+        whole, slid = _slide(model, images, target, window, stride, fill, score, batch)
     rows, columns = (covered.to(slid) for covered in _covered(images, window, stride))
     total = torch.einsum("nyx,yh,xw->nhw", whole[:, None, None] - slid, rows, columns)
     return total / (rows.sum(0)[:, None] * columns.sum(0))
