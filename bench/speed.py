@@ -22,8 +22,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from lecturekit import attribution
-from lecturekit.networks import models
-from lecturekit.pictures import datasets
+from lecturekit.moving import objectives, optimise, parameters, projections, steps, style_nets
+from lecturekit.networks import hooks, models
+from lecturekit.pictures import datasets, pixels, transforms
 from lecturekit.robustness import attacks
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -197,7 +198,116 @@ def descent(setting, steps=10):
                lambda: there_and_back(setting, steps * BATCH), as_strong)
 
 
-ROWS = {"occlusion": occlusion, "bfloat16": coarse, "path": path, "guided": guided, "grad_cam": grad_cam, "smooth": smooth, "pgd": descent}
+def visualised(setting, steps=128, channel=5):
+    from lucent.optvis import objectives as asked, param, render, transform
+    model = models.load("squeezenet1_1")
+    layer, start = "network.features.10", 0.01
+    goal = objectives.channel(model, layer, channel)
+    moves = transforms.chain(transforms.jitter(8), transforms.scale(0.9, 1.1))
+
+    def ours():
+        return optimise(parameters.Fourier(1, SIDE, noise=start), goal, steps, transform=moves, quiet=True).images
+
+    def lucent():
+        found = render.render_vis(model, asked.channel(layer.replace(".", "_"), channel), lambda: param.image(SIDE, sd=start),
+                                  transforms=[transform.jitter(8), transform.random_scale([0.9, 0.95, 1, 1.05, 1.1])],
+                                  thresholds=(steps,), preprocess=False, progress=False, show_image=False,
+                                  fixed_image_size=SIDE)
+        return torch.from_numpy(found[0]).permute(0, 3, 1, 2)
+
+    @torch.no_grad()
+    def as_high(ours, theirs):
+        return goal(ours) >= 0.95 * goal(theirs)
+
+    return Row(f"feature visualisation, {steps} steps, SqueezeNet", ours, {"torch-lucent": (lucent, 1.5)},
+               lambda: back_from(model, layer, steps), as_high)
+
+
+def back_from(model, layer, count):
+    """So many images, one at a time, through a network as far as a layer, and the gradient of a channel at the pixels."""
+    images = torch.rand(1, 3, SIDE, SIDE).contiguous(memory_format=torch.channels_last).requires_grad_()
+    with hooks.record(model, [layer]) as found:
+        for _ in range(count):
+            model(images)
+            torch.autograd.grad(found[layer][:, 0].mean(), images)
+
+
+def styled(setting, evaluations=50):
+    model = style_nets.smoothed(models.load(style_nets.DESCRIBER))
+    photo, style = (pixels.resize(picture, SIDE).clamp(0, 1)
+                    for picture in (datasets.photo("chelsea"), style_nets.style_picture("mosaic")))
+    grams = style_nets.describe(model, style)
+    loss, asked = style_nets.goal(model, photo, grams), []
+    counted = objectives.Objective(lambda images: asked.append(1) or loss.score(images), loss.models)
+
+    def ours():
+        asked.clear()
+        step = steps.lbfgs(inner=evaluations * 4 // 5)   # torch lets L-BFGS ask for 5/4 of its iterations
+        found = optimise(photo, counted, 1, step, projections.box, quiet=True).images
+        assert abs(len(asked) - evaluations) < 5, f"{len(asked)} evaluations"
+        return found
+
+    @torch.no_grad()
+    def as_low(ours, theirs):
+        return loss(ours) >= 1.05 * loss(theirs)   # minus the losses
+
+    return Row(f"style, {evaluations} evaluations, vgg_s", ours,
+               {"the PyTorch tutorial's way": (lambda: tutorial(model, photo, style, evaluations), 1.2)},
+               lambda: back_from(model, "relu5_1", evaluations), as_low)
+
+
+class Kept(nn.Module):
+    """The tutorial's layers of loss: what they see goes on unchanged, and how far it is from a target is kept."""
+
+    def __init__(self, target, statistic=lambda features: features):
+        super().__init__()
+        self.target, self.statistic = statistic(target).detach(), statistic
+
+    def forward(self, features):
+        self.loss = F.mse_loss(self.statistic(features), self.target)
+        return features
+
+
+def tutorial(model, photo, style, evaluations, weight=1e6):
+    """Neural transfer as pytorch.org's tutorial writes it: layers of loss within the network, L-BFGS without a line search."""
+    def gram(features):
+        _, channels, height, width = features.shape
+        flat = features.view(channels, height * width)
+        return flat @ flat.t() / features.numel()
+
+    layers, kept = nn.Sequential(), {}
+    for name, module in model.named_children():
+        layers.append(module)
+        with torch.no_grad():
+            if name in style_nets.STYLE_LAYERS:
+                kept[name] = Kept(layers(style), gram)
+                layers.append(kept[name])
+            if name == style_nets.CONTENT_LAYER:
+                kept["content"] = Kept(layers(photo))
+                layers.append(kept["content"])
+        if name == style_nets.STYLE_LAYERS[-1]:
+            break
+    painted, count = photo.clone().requires_grad_(), 0
+    optimiser = torch.optim.LBFGS([painted])
+
+    def closure():
+        nonlocal count
+        with torch.no_grad():
+            painted.clamp_(0, 1)
+        optimiser.zero_grad()
+        layers(painted)
+        loss = sum((1 if name == "content" else weight) * layer.loss for name, layer in kept.items())
+        loss.backward()
+        count += 1
+        return loss
+
+    while count < evaluations:
+        optimiser.step(closure)
+    return painted.detach().clamp(0, 1)
+
+
+ROWS = {"occlusion": occlusion, "bfloat16": coarse, "path": path, "guided": guided, "grad_cam": grad_cam,
+        "smooth": smooth, "pgd": descent, "visualised": visualised, "styled": styled}
 
 
 def measured(row, times):

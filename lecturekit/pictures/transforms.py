@@ -9,6 +9,8 @@ import math
 import torch
 from torch.nn import functional as F
 
+from lecturekit.pictures.pixels import gaussian_blur
+
 SQUARE = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))   # a picture's corners, clockwise from the top left
 
 

@@ -92,7 +92,7 @@ def test_window_of_one_pixel_is_integrated_gradients_for_a_linear_model():
 
 
 def test_own_value_as_fill_changes_nothing():
-    assert occlusion(linear()[0], IMAGES, 0, 3, 2, fill=IMAGES).abs().max() == 0
+    assert occlusion(linear()[0], IMAGES, 0, 3, 2, fill=IMAGES).abs().max() < 1e-6   # of a batch of another size, a product may round otherwise
 
 
 def test_zero_outside_what_the_model_reads():
