@@ -12,7 +12,7 @@ IMAGENETTE ?= build/imagenette2-160
 BROWSER := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser)
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test slow student slides grade site wheel lessons data train captioner joint evidence gallery lock
+.PHONY: lab test slow student slides grade site wheel lessons data train captioner joint evidence gallery bench lock
 lab: .venv/lab.stamp
 	$(BIN)/lecturekit doctor
 	$(BIN)/lecturekit exercises
@@ -41,6 +41,9 @@ site: .venv/site.stamp
 
 wheel: .venv/lab.stamp
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
+
+bench: .venv/test.stamp
+	$(BIN)/python bench/speed.py
 
 lessons: .venv/lab.stamp
 	$(BIN)/lecturekit execute

@@ -8,6 +8,7 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+import about
 import psutil
 import pytest
 
@@ -24,6 +25,10 @@ os.environ["TORCH_HOME"] = tempfile.mkdtemp()   # no weights that happen to be c
 
 def pytest_addoption(parser):
     parser.addoption("--every-lesson", action="store_true", help="open every lesson in the browser, not just the first")
+
+
+def pytest_collection_modifyitems(items):
+    about.compare_tagged(items)
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ A gradient has three numbers for each pixel; `reduce` makes one of them: "max" (
 channels, Simonyan et al. 2014), "abs_sum" (sum of the absolute values) or "sum" (signed).
 """
 
+import itertools
+
 import numpy as np
 import torch
 
@@ -90,11 +92,9 @@ def smooth_grad(model, images, target, noise=0.15, samples=16, reduce="max", sco
     validate.positive("noise", noise)
     generator = torch.Generator().manual_seed(seed)
     spread = noise * (images.amax((1, 2, 3), True) - images.amin((1, 2, 3), True)) if len(images) else 0
-    total = torch.zeros_like(images)
-    for _ in range(samples):
-        noisy = images + spread * torch.randn(images.shape, generator=generator).to(images)
-        total += class_gradient(model, noisy, target, score, None, rule, batch)[1]
-    return reduced(total / samples, reduce)
+    noisy = (images + spread * torch.randn(images.shape, generator=generator).to(images) for _ in range(samples))
+    total = _summed(model, images, target, noisy, itertools.repeat(1 / samples), score, rule, batch)
+    return reduced(total, reduce)
 
 
 def integrated_gradients(model, images, target, fill=0.0, steps=32, score="logit", batch=BATCH):
@@ -106,8 +106,18 @@ def integrated_gradients(model, images, target, fill=0.0, steps=32, score="logit
     validate.positive("steps", steps, whole=True)
     under = fill_picture(images, fill)
     nodes, weights = np.polynomial.legendre.leggauss(steps)   # on [-1,1]
-    total = torch.zeros_like(images)
     way = images - under
-    for node, weight in zip((nodes + 1) / 2, weights / 2):
-        total += weight * class_gradient(model, under + node * way, target, score, None, "gradient", batch)[1]
-    return (way * total).sum(1)
+    points = (under + node * way for node in (nodes + 1) / 2)
+    return (way * _summed(model, images, target, points, weights / 2, score, "gradient", batch)).sum(1)
+
+
+def _summed(model, images, target, variants, weights, score, rule, batch):
+    """The weighted sum of the gradients at variants of the images, (N,C,H,W), as many of these in a pass as fit."""
+    targets, total = validate.targets(target, len(images)), torch.zeros_like(images)
+    pairs, together = zip(variants, weights), max(1, batch // max(1, len(images)))
+    while group := list(itertools.islice(pairs, together)):
+        pictures, shares = zip(*group)
+        gradients = class_gradient(model, torch.cat(pictures), targets.repeat(len(group)), score, None, rule, batch)[1]
+        for share, own in zip(shares, gradients.unflatten(0, (len(group), len(images)))):
+            total += share * own
+    return total

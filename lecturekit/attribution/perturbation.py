@@ -4,21 +4,28 @@ import math
 import numbers
 
 import torch
-from skimage.segmentation import slic
-from torchvision.transforms.functional import gaussian_blur
 
 from lecturekit import validate
+from lecturekit.pictures.pixels import gaussian_blur
+from lecturekit.networks import running
+from lecturekit.networks.derivative import chosen
 from lecturekit.networks.running import BATCH
 from lecturekit.show.bar import bar
+from lecturekit.attribution.incremental import Incremental
 from lecturekit.attribution.scores import class_scores
 
+FEWEST = 32   # squares, below which it does not pay to tell what each can reach
 
-def occlusion(model, images, target, window=16, stride=8, fill=0.5, score="logit", batch=BATCH):
+
+def occlusion(model, images, target, window=16, stride=8, fill=0.5, score="logit", batch=BATCH, precision="float32"):
     """How far the score falls when a square hides a pixel, averaged over the squares that do: maps (N,H,W).
 
-    Squares as in `sliding_scores`; equal to captum's `Occlusion` (Zeiler and Fergus 2014, section 4.2).
+    Squares as in `sliding_scores`; equal to captum's `Occlusion` (Zeiler and Fergus 2014, section 4.2). `precision`:
+    of the passes; "bfloat16" is for processors that compute in it, and keeps the order of the pixels, not their values.
     """
-    whole, slid = _slide(model, images, target, window, stride, fill, score, batch)
+    validate.one_of("precision", precision, ("float32", "bfloat16"))
+    with torch.autocast(validate.images(images).device.type, torch.bfloat16, precision == "bfloat16"):
+        whole, slid = _slide(model, images, target, window, stride, fill, score, batch)
     rows, columns = (covered.to(slid) for covered in _covered(images, window, stride))
     total = torch.einsum("nyx,yh,xw->nhw", whole[:, None, None] - slid, rows, columns)
     return total / (rows.sum(0)[:, None] * columns.sum(0))
@@ -66,6 +73,7 @@ def spans(length, window, stride):
 
 def superpixels(images, segments=40):
     """About `segments` SLIC superpixels (Achanta et al. 2012) of each image: labels (N,H,W) from 0."""
+    from skimage.segmentation import slic   # slow to import, needed here alone
     validate.images(images)
     validate.positive("segments", segments, whole=True)
     labels = [torch.from_numpy(slic(picture, segments, start_label=0)).long()
@@ -100,26 +108,38 @@ def _own_fill(images, fill):
 def _slide(model, images, target, window, stride, fill, score, batch):
     """The scores without a square (N,) and with it at each position (N,rows,columns)."""
     rows, columns = _covered(images, window, stride)
+    tops, lefts = (covered.int().argmax(1) for covered in (rows, columns))
+    size = _pair("window", window)
 
-    def squares(chosen):
-        return rows[chosen // len(columns), :, None] & columns[chosen % len(columns), None, :]
+    def squares(numbers):
+        return rows[numbers // len(columns), :, None] & columns[numbers % len(columns), None, :]
 
-    whole, slid = _scores_without(model, images, target, squares, len(rows) * len(columns), fill, score, batch)
+    def corners(numbers):   # of rectangles of one size, also where a square is cut off
+        starts = tops[numbers // len(columns)], lefts[numbers % len(columns)]
+        return [start.clamp(max=length - side) for start, length, side in zip(starts, images.shape[2:], size)]
+
+    count, ask = len(rows) * len(columns), None
+    if len(images) and count >= FEWEST:
+        passes = Incremental(model, images, size)
+        ask = lambda pictures, image, numbers: passes.logits(pictures, image, corners(numbers))
+    whole, slid = _scores_without(model, images, target, squares, count, fill, score, batch, ask)
     return whole, slid.unflatten(1, (len(rows), len(columns)))
 
 
-def _scores_without(model, images, target, hidden, count, fill, score, batch):
+def _scores_without(model, images, target, hidden, count, fill, score, batch, ask=None):
     """The score of each image (N,), and with each of `count` masks hidden (N,count).
 
-    `hidden` gives the masks (n,H,W) of numbers (n,), so that they never stand in memory all at once.
+    `hidden` gives the masks (n,H,W) of numbers (n,), so that they never stand in memory all at once; `ask` the logits of
+    pictures, from the numbers of their images and masks, where there is a shorter way than through the network.
     """
     whole, under = class_scores(model, images, target, score, batch), fill_picture(images, fill)
+    ask = ask or (lambda pictures, image, numbers: running.logits(model, pictures, batch))
     targets = torch.as_tensor(target).expand(len(images))
     jobs, scores = torch.arange(len(images) * count), [whole[:0]]
     for job in bar(jobs.split(batch) if len(jobs) else ()):
         image, mask = job // count, hidden(job % count).to(images.device)[:, None]
         pictures = torch.where(mask, under[image], images[image])
-        scores.append(class_scores(model, pictures, targets[image], score, batch))
+        scores.append(chosen(ask(pictures, image, job % count), targets[image], score))
     return whole, torch.cat(scores).view(len(images), count)
 
 

@@ -12,10 +12,15 @@ from torch.overrides import TorchFunctionMode
 from lecturekit import validate
 from lecturekit.networks import running
 
+
+def _where_positive(inputs, above):
+    return torch.ops.aten.threshold_backward(above, inputs, 0)   # above * (inputs > 0), in one pass
+
+
 RULES = {
-    "gradient": lambda inputs, above: above * (inputs > 0),                        # backpropagation
-    "deconvnet": lambda inputs, above: above.clamp(min=0),                         # Zeiler and Fergus 2014
-    "guided": lambda inputs, above: above.clamp(min=0) * (inputs > 0),             # Springenberg et al. 2015
+    "gradient": _where_positive,                                                          # backpropagation
+    "deconvnet": lambda inputs, above: above.clamp(min=0),                                # Zeiler and Fergus 2014
+    "guided": lambda inputs, above: _where_positive(inputs, above.clamp(min=0)),          # Springenberg et al. 2015
 }
 # Operations by name, without the underscore that marks those in place
 CLAMPS = ("clamp", "clip", "clamp_min")
@@ -73,7 +78,9 @@ class _ReluMode(TorchFunctionMode):
         inputs = args[0] if args else kwargs["input"]
         if name != kind + "_" and not _in_place(*args[1:], **kwargs):
             return _Rectify.apply(inputs, self.rule)
-        return inputs.copy_(_Rectify.apply(inputs.clone(), self.rule))
+        if inputs._is_view():   # which a custom operation may not change
+            return inputs.copy_(_Rectify.apply(inputs.clone(), self.rule))
+        return _RectifyInPlace.apply(inputs, self.rule)
 
 
 def _other(kind):
@@ -113,3 +120,12 @@ class _Rectify(torch.autograd.Function):
     @staticmethod
     def backward(ctx, above):
         return ctx.rule(*ctx.saved_tensors, above), None
+
+
+class _RectifyInPlace(_Rectify):
+    @staticmethod
+    def forward(ctx, inputs, rule):
+        ctx.save_for_backward(inputs.clone())
+        ctx.rule = rule
+        ctx.mark_dirty(inputs)
+        return inputs.clamp_(min=0)

@@ -50,7 +50,7 @@ def optimise(start, objective, steps=100, step=None, project=None, transform=Non
     validate.positive("steps", steps, whole=True)
     validate.one_of("keep", keep, ("last", "best"))
     with running.entered(*getattr(objective, "models", ()), gradients=True):
-        run = _Run(_movable(start, project), objective, step or adam(0.05), project, transform, seed)
+        run = _Run(_movable(start, project), objective, step or adam(0.05), project, transform, seed, keep)
         stopped = run.climb(steps, watch, quiet)
         images = run.best if keep == "last" else run.highest()
     scores = torch.stack(run.scores) if run.scores else torch.zeros(0, len(run.best))
@@ -68,10 +68,10 @@ def _movable(start, project):
 class _Run:
     """The state of one run: `best` are the last images whose score was finite, `top` (images, scores) the highest."""
 
-    def __init__(self, moved, objective, step, project, transform, seed):
+    def __init__(self, moved, objective, step, project, transform, seed, keep):
         self.moved, self.optimiser = moved, step(moved.parameters)
         self.objective = getattr(objective, "score", objective)   # its networks have been entered
-        self.project, self.transform, self.generator = project, transform, torch.Generator().manual_seed(seed)
+        self.keep, self.project, self.transform, self.generator = keep, project, transform, torch.Generator().manual_seed(seed)
         self.best, self.scores, self.top = moved.images().detach().clone(), [], None
 
     def climb(self, steps, watch, quiet):
@@ -94,20 +94,20 @@ class _Run:
 
         def loss():   # L-BFGS asks more than once
             scores = self._score(number)
-            first.append((self._images.detach().clone(), scores.detach()))
+            first.append(scores.detach())
             return -scores.sum()
 
         self.optimiser.step(loss)
-        self.best, scores = first[0]
-        self.scores.append(scores)
-        if number > 0:
-            self._remember(self.best, scores)
+        self.scores.append(first[0])   # of the images in `best`
+        if number > 0 and self.keep == "best":
+            self._remember(self.best, first[0])
         self._settle(number)
 
     def _remember(self, images, scores):
         if self.top is not None:
             higher = scores > self.top[1]
-            images = torch.where(higher.view(-1, *[1] * (images.ndim - 1)), images, self.top[0])
+            if not higher.all():
+                images = torch.where(higher.view(-1, *[1] * (images.ndim - 1)), images, self.top[0])
             scores = torch.where(higher, scores, self.top[1])
         self.top = images, scores
 
@@ -121,8 +121,8 @@ class _Run:
         return self.best if self.top is None else self.top[0]
 
     def _score(self, number):
-        self._images = self.moved.images()
-        seen = self._images if self.transform is None else self.transform(self._images, self.generator)
+        images = self.moved.images()
+        seen = images if self.transform is None else self.transform(images, self.generator)
         scores = self.objective(seen)
         if not torch.isfinite(scores).all() or scores.abs().max() > EXPLODED:
             raise FloatingPointError(f"the score is {scores.detach().abs().max():.3g} at step {number}")
@@ -135,6 +135,6 @@ class _Run:
                 pixels, = self.moved.parameters
                 pixels.copy_(self.project(pixels, number))
             images = self.moved.images()
-        if not torch.isfinite(images).all():
+        if not torch.isfinite(images.sum()):
             raise FloatingPointError(f"the images are no longer finite after step {number}")
         self.best = images.detach().clone()

@@ -4,9 +4,9 @@ import math
 import numbers
 
 import torch
-from torchvision.transforms.functional import gaussian_blur
 
 from lecturekit import validate
+from lecturekit.pictures.pixels import gaussian_blur
 from lecturekit.moving.steps import keep_largest, lengths
 
 NORMS = ("linf", "l2")

@@ -87,8 +87,9 @@ class _Ascent:
         """One step down `loss`, a function without arguments."""
         def closure():
             value = loss()
-            for parameter, slope in zip(self.parameters, torch.autograd.grad(value, self.parameters)):
-                parameter.grad = slope.contiguous() if self.direction is None else -self.direction(-slope)
+            sense = value.new_tensor(1.0 if self.direction is None else -1.0)   # a direction is asked uphill
+            for parameter, slope in zip(self.parameters, torch.autograd.grad(value, self.parameters, sense)):
+                parameter.grad = slope.contiguous() if self.direction is None else -self.direction(slope)
             return value
 
         self.inner.step(closure)

@@ -35,9 +35,9 @@ def differentiate(model, images, score, layer=None, batch=BATCH):
 
 
 def _derivative(model, images, score, layer):
-    leaf = images.detach().clone().requires_grad_()
-    with hooks.record(model, layer or ()) as outputs:
-        total = score(leaf).sum()
+    leaf, = running.chunks(images.detach().clone(), max(1, len(images)))
+    with hooks.record(model, layer or (), cut=True) as outputs:   # no graph for what comes before the layer
+        total = score(leaf.requires_grad_(layer is None)).sum()
     at = leaf if layer is None else outputs.get(layer)
     if at is None:
         raise hooks.unreached([layer])

@@ -21,7 +21,7 @@ _CALLS = WeakKeyDictionary()   # network -> {(layers, shape of an image): how of
 
 
 @contextmanager
-def record(model, names):
+def record(model, names, cut=False):
     """Collect the outputs of layers during forward passes, in whatever mode the network is.
 
         with record(model, ["layer1", "layer4"]) as activations:
@@ -29,15 +29,16 @@ def record(model, names):
         activations["layer4"]   # (N,C,H,W), still connected to the graph
 
     A name may be a string or a list; a layer that runs more than once keeps its last output. The network goes on with
-    a clone, so that an in-place layer cannot overwrite what was recorded, and gradients can be taken there.
+    a clone, so that an in-place layer cannot overwrite what was recorded, and gradients can be taken there. With `cut` the
+    outputs are where the graph begins.
     """
     activations = {}
-    with _watching(model, [names] if isinstance(names, str) else list(names), activations):
+    with _watching(model, [names] if isinstance(names, str) else list(names), activations, cut=cut):
         yield activations
 
 
 @contextmanager
-def _watching(model, names, activations, ended=lambda name: False):
+def _watching(model, names, activations, ended=lambda name: False, cut=False):
     """Put each layer's output into `activations`; the pass ends at a layer for which `ended` (its name) is true."""
     if isinstance(model, nn.DataParallel) and names and len(model.device_ids) > 1:
         raise ValueError(f"model: got DataParallel over {len(model.device_ids)} devices. It takes its .module where "
@@ -48,7 +49,7 @@ def _watching(model, names, activations, ended=lambda name: False):
             if not isinstance(output, torch.Tensor):
                 raise ValueError(f"layer: got {name!r}, which gives a {type(output).__name__}. It takes a layer that "
                                  "gives one tensor.")
-            activations[name] = output
+            activations[name] = output = output.detach().requires_grad_() if cut else output
             if ended(name):
                 raise _Stop
             return output.clone()

@@ -4,13 +4,13 @@ Every model takes images (N,3,H,W) in [0,1], gives logits (N,classes), is frozen
 `.name`, `.categories` (list of str) and `.image_size` (the side, in px, of the images that it was evaluated on).
 """
 
+import importlib.util
 import os
 import warnings
 from collections import OrderedDict
 from pathlib import Path
 
 import torch
-import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -26,7 +26,12 @@ BUNDLED = "resnet_s"   # what the lessons look at, unless LECTUREKIT_MODEL names
 
 def names():
     """Every name that `load` takes, the bundled networks first."""
+    import torchvision   # slow to import: only where one of its networks is asked for
     return list(dict.fromkeys([*ARCHITECTURES, *torchvision.models.list_models(torchvision.models)]))
+
+
+def _known(name):
+    return name if name in ARCHITECTURES else validate.one_of("name", name, names())
 
 
 def default(fits=lambda model: True):
@@ -52,7 +57,7 @@ def load(name, weights="trained", device=None, seed=0):
     Raises ValueError for an unknown name and for weights that are not the published ones, FileNotFoundError for
     weights that are missing, with what to do about it.
     """
-    validate.one_of("name", name, names())
+    _known(name)
     validate.one_of("weights", weights, ("trained", "random"))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -77,7 +82,11 @@ def _bundled(name, weights):
 
 def _imagenet():
     """The names of ImageNet's 1,000 categories, as torchvision spells them."""
-    return list(torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1.meta["categories"])
+    file = Path(importlib.util.find_spec("torchvision").origin).with_name("models") / "_meta.py"   # names, no imports
+    spec = importlib.util.spec_from_file_location("imagenet_names", file)
+    listed = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(listed)
+    return list(listed._IMAGENET_CATEGORIES)
 
 
 def _require_complete(name, keys):
@@ -87,6 +96,7 @@ def _require_complete(name, keys):
 
 
 def _torchvision(name, weights):
+    import torchvision
     published = next(iter(torchvision.models.get_model_weights(name)))   # the first ones: IMAGENET1K_V1
     network = _published(name, published) if weights == "trained" else torchvision.models.get_model(name)
     model = nn.Sequential(OrderedDict(normalize=Normalize(), network=network))
@@ -97,8 +107,10 @@ def _torchvision(name, weights):
 
 def local(name):
     """Whether `load(name)` needs no network: a bundled network, or weights that torch.hub has in its cache."""
-    validate.one_of("name", name, names())
-    return name in ARCHITECTURES or _hub_file(next(iter(torchvision.models.get_model_weights(name)))).is_file()
+    if _known(name) in ARCHITECTURES:
+        return True
+    import torchvision
+    return _hub_file(next(iter(torchvision.models.get_model_weights(name)))).is_file()
 
 
 def _hub_file(weights):
@@ -107,6 +119,7 @@ def _hub_file(weights):
 
 def _published(name, weights):
     """torchvision's network with its weights, downloaded with a progress bar and cached by torch.hub."""
+    import torchvision
     target = _hub_file(weights)
     instead = f"or use a bundled network: {', '.join(ARCHITECTURES)}."
     digest = target.stem.rpartition("-")[2]   # of the published file, as its name has it

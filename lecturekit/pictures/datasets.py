@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-import torchvision
 from PIL import Image
 
 from lecturekit import devices, files, validate
@@ -148,6 +147,7 @@ def stereo():
 
 def imagenette(split="val", root="data/imagenette", size="160px"):
     """torchvision's Imagenette (photos of ten ImageNet categories), where it was downloaded to `root`."""
+    import torchvision   # slow to import, needed here alone
     validate.one_of("split", split, ("train", "val"))
     try:
         return torchvision.datasets.Imagenette(root, split, size)

@@ -190,6 +190,16 @@ def resize(images, size):
     return F.interpolate(images, (height, width), mode="bilinear", antialias=True, align_corners=False)
 
 
+def gaussian_blur(images, size, sigma):
+    """Images (N,C,H,W) under a Gaussian window of size x size px and deviation `sigma` px, mirrored at the borders: as
+    torchvision.transforms.functional.gaussian_blur, which takes seconds to import. `size` is odd."""
+    half = (validate.positive("size", size, whole=True) - 1) / 2
+    along = torch.exp(-0.5 * (torch.linspace(-half, half, size).to(images) / validate.positive("sigma", sigma)).square())
+    along = along / along.sum()
+    window = (along[:, None] @ along[None]).expand(images.shape[1], 1, size, size)
+    return F.conv2d(F.pad(images, [size // 2] * 4, mode="reflect"), window, groups=images.shape[1])
+
+
 def center_square(images):
     """The largest central square of images (N,C,H,W)."""
     height, width = images.shape[-2:]

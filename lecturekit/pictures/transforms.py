@@ -8,8 +8,8 @@ import math
 
 import torch
 from torch.nn import functional as F
-from torchvision.io import decode_jpeg, encode_jpeg
-from torchvision.transforms.functional import gaussian_blur
+
+from lecturekit.pictures.pixels import gaussian_blur
 
 SQUARE = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))   # a picture's corners, clockwise from the top left
 
@@ -83,6 +83,7 @@ def jpeg(lowest=40, highest=90):
 
 def coded(images, quality):
     """Images (N,1,H,W) or (N,3,H,W) after JPEG compression of a quality from 1 to 100."""
+    from torchvision.io import decode_jpeg, encode_jpeg   # slow to import, needed here alone
     if not len(images):
         return images
     files = encode_jpeg(list((images.detach().clamp(0, 1) * 255).round().to(torch.uint8).cpu()), quality)

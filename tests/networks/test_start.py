@@ -1,0 +1,41 @@
+"""What a lesson's start costs: torchvision, seconds of import, only where its networks or data sets are asked for."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+import torchvision
+from torchvision.transforms import functional
+
+from lecturekit.networks import models
+from lecturekit.pictures import pixels
+
+WHOLE = """
+import importlib, pkgutil, sys, lecturekit
+for wing in ("pictures", "networks", "show", "representation", "attribution", "moving", "robustness"):
+    for info in pkgutil.iter_modules(importlib.import_module(f"lecturekit.{wing}").__path__):
+        importlib.import_module(f"lecturekit.{wing}.{info.name}")
+from lecturekit.networks import models
+for name in models.ARCHITECTURES:
+    models.load(name, "random")
+assert models.local("resnet_s")
+print([name for name in ("torchvision", "torch._dynamo") if name in sys.modules])
+"""
+
+
+def test_neither_the_package_nor_its_networks_need_torchvision():
+    run = subprocess.run([sys.executable, "-c", WHOLE], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_the_imagenet_names_are_torchvision_s():
+    assert models.load("squeezenet1_1", "random").categories == (
+        torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1.meta["categories"])
+
+
+@pytest.mark.parametrize("size, sigma, channels", [(5, 1.0, 3), (13, 3.0, 1), (1, 0.05, 3)])
+def test_the_blur_is_torchvision_s(size, sigma, channels):
+    images = torch.rand(2, channels, 20, 17, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(pixels.gaussian_blur(images, size, sigma), functional.gaussian_blur(images, size, sigma),
+                               rtol=0, atol=0)
