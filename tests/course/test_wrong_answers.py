@@ -24,6 +24,13 @@ SECONDS, ON_NETWORKS = 0.4, 4   # of processor time for one answer: a slip may m
 ONE_AXIS = "a vector has one axis"
 START, WALK = "another random start within the ball", "the last line brings the image back to [0,1] in any case"
 EQUIVALENT = {
+    "01.2": {"0 -> -1 #2": "a list of one", "0 -> -1 #3": "a batch of one", "0 -> -1 #9": "a batch of one",
+             "0 -> -1 #10": "a tuple of one", "image.clone() -> image": "the call owns it",
+             "values.sum() -> values.mean()": "its slopes are zero at the same pixels",
+             "(torch.autograd.grad(values.sum(), leaf)[0][0] != 0).any(0) -> "
+             "(torch.autograd.grad(values.sum(), leaf)[0][0] != 0).all(0)": "a unit that sees a pixel sees its three colours"},
+    "02.1": {"0 -> -1": "a list of one", "0 -> -1 #2": "a list of one", "0 -> -1 #3": "a list of one",
+             "kept[0].mean((2, 3)) -> kept[0].sum((2, 3))": "the cosine takes no notice of lengths"},
     "03.3": {"mask.flatten()[map.argmax()].float() -> mask.flatten()[map.argmax()]": "true is 1"},
     "04.1": {"0 -> -1": ONE_AXIS},
     "04.2": {"above > 0 -> above >= 0": "zero is zero, passed or not"},

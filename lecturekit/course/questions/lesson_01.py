@@ -147,8 +147,12 @@ UNIT_MISTAKES = (
 
 
 def _by(*numbers):
-    """`draw`, until the mistakes of these numbers differ from the right answer."""
-    return lambda draw: telling(draw, _unit_and_field, *(UNIT_MISTAKES[number].solution for number in numbers))
+    """`draw`, until the unit sees something and the mistakes of these numbers differ from the right answer."""
+    return lambda draw: telling(draw, _unit_and_field, _sees_nothing, *(UNIT_MISTAKES[n].solution for n in numbers))
+
+
+def _sees_nothing(*arguments):
+    return _unit_and_field(*arguments)[0], (0, 0, 0, 0)
 
 
 UNIT = Question(
