@@ -95,7 +95,7 @@ def test_without_metadata_an_answer_is_found_by_what_it_defines(read):
     for cell in notebook["cells"]:
         cell["metadata"] = {}
     found = read(notebook)
-    assert found.code == HONEST and "no nbgrader metadata" in found.flags and found.written == {"03.4": "Because."}
+    assert found.code == HONEST and found.flags == ["no nbgrader metadata"] and found.written == {"03.4": "Because."}
 
 
 def place(notebook, grade_id):
