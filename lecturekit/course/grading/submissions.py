@@ -117,7 +117,7 @@ def _notebook(content):
 
 def _cells(notebook, found):
     """The cells, in known types. Raises Unreadable where there are none at all."""
-    listed = notebook.get("cells") if isinstance(notebook, dict) else None
+    listed = notebook.get("cells", _of_format_3(notebook)) if isinstance(notebook, dict) else None
     if isinstance(notebook, dict) and notebook.get("nbformat") != 4:
         found.flag("not notebook format 4")
     if not isinstance(listed, list):
@@ -125,6 +125,15 @@ def _cells(notebook, found):
     if len(listed) > CELLS:
         found.flag(f"more than {CELLS} cells")
     return [_cell(entry) for entry in listed[:CELLS] if isinstance(entry, dict)]
+
+
+def _of_format_3(notebook):
+    """The cells as format 3 has them, which Jupyter opens too; None where there are none."""
+    sheets = notebook.get("worksheets")
+    cells = [sheet["cells"] for sheet in sheets if isinstance(sheet, dict) and isinstance(sheet.get("cells"), list)
+             ] if isinstance(sheets, list) else []
+    return [{"source": cell.get("input"), "execution_count": cell.get("prompt_number")} | cell
+            for listed in cells for cell in listed if isinstance(cell, dict)] if cells else None
 
 
 def _cell(entry):
