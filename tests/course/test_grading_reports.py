@@ -204,7 +204,7 @@ def test_names_deadline_and_what_being_late_costs_are_in_the_gradebook(own_cours
 
 def test_a_feedback_page_says_which_inputs_failed_and_why(course):
     html = page(course, "s002")
-    assert "for wrong: differs" in html and "as it should be" in html
+    assert "for wrong: differs" in html and "as it should be" in html and "kind 2" in html
     assert "Starts are 0, <code>stride</code>" in html and "One | of &amp; two" in html
 
 
@@ -227,7 +227,7 @@ def test_a_feedback_page_speaks_of_no_other_student_and_of_no_flag(course):
 
 def test_the_teachers_page_says_whom_to_look_at_and_links_to_them(course):
     html = (course / "class.html").read_text()
-    assert "1 handed nothing in" in html and "waits for a mark" in html and "Written alike" in html
+    assert "1 handed nothing in" in html and "wait for a mark" in html and "Written alike" in html
     assert "Ana Díaz</a>" in html and f'href="feedback/s001/{ASSIGNMENT}/{ASSIGNMENT}.html"' in html
     assert "&lt;b&gt;Zoë&lt;/b&gt; &amp; Co" in html
 
@@ -297,10 +297,18 @@ def test_two_who_share_more_wrong_answers_come_before_two_who_share_one():
     assert groups[0]["answers"] == [("03.1", "no points"), ("03.2", "some points")]
 
 
-def test_inputs_that_went_alike_stand_in_one_line():
-    pairs = (True, ""), (False, "x"), (True, ""), (False, "y"), (False, "x")
-    cases = [{"ok": ok, "difference": text} for ok, text in pairs]
-    assert overview.by_outcome(cases) == [(True, "", [1, 3]), (False, "x", [2, 5]), (False, "y", [4])]
+def test_inputs_of_a_kind_stand_in_one_line():
+    given = ("even", ""), ("odd", "x"), ("even", ""), ("odd", ""), ("odd", "y")
+    cases = [{"kind": kind, "ok": not text, "difference": text} for kind, text in given]
+    assert overview.by_kind(cases) == [("even", 2, []), ("odd", 3, ["x", "y"])]
+
+
+def test_who_only_waits_or_says_a_thing_twice_is_not_listed_to_be_looked_at():
+    lost = result("a", 0, state="missing", flags=["no notebook"])
+    lost["questions"] = [question | {"message": "no notebook"} for question in lost["questions"]]
+    failed = result("b", 0, state="failed")
+    failed["questions"] = [question | {"message": "NameError"} for question in failed["questions"]]
+    assert overview.look([lost, failed, result("c", 4)]) == [("a", ["no notebook"]), ("b", ["03.1: failed, NameError"])]
 
 
 def test_same_files_and_flags_are_grouped():

@@ -95,7 +95,7 @@ def test_without_metadata_an_answer_is_found_by_what_it_defines(read):
     for cell in notebook["cells"]:
         cell["metadata"] = {}
     found = read(notebook)
-    assert found.code == HONEST and "no nbgrader metadata" in found.flags and found.written == {"03.4": "Because."}
+    assert found.code == HONEST and found.flags == ["no nbgrader metadata"] and found.written == {"03.4": "Because."}
 
 
 def place(notebook, grade_id):
@@ -360,7 +360,22 @@ def as_notebook_7(notebook):
         cell["metadata"] |= {"editable": True, "tags": [], "execution": {}, "collapsed": False}
 
 
-@pytest.mark.parametrize("written", [without_ids, as_colab, as_vs_code, as_notebook_7])
+def as_format_3(notebook):
+    """As IPython 2 wrote it: worksheets, code as `input`."""
+    cells = notebook.pop("cells")
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            cell["input"] = cell.pop("source")
+    notebook |= {"nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": cells, "metadata": {}}]}
+
+
+@pytest.mark.parametrize("worksheets", [3, [], [3], [{"cells": 3}], [{"cells": [3]}]])
+def test_worksheets_of_any_shape_do_no_harm(read, worksheets):
+    found = read({"nbformat": 3, "worksheets": worksheets})
+    assert set(found.code.values()) == {None} and found.flags
+
+
+@pytest.mark.parametrize("written", [without_ids, as_format_3, as_colab, as_vs_code, as_notebook_7])
 def test_whatever_program_wrote_the_file(read, written):
     notebook = submission("03", {**HONEST, "03.4": WORDS})
     written(notebook)

@@ -23,7 +23,7 @@ def instantly(path, lesson, secret, student=""):
 
 def _question(name, answer):
     earned = {"right": 5, "": 0}.get(answer, 2.5)
-    cases = [{"ok": answer == "right" or case < 1, "difference": f"for {answer}: differs"} for case in range(2)]
+    cases = [{"kind": f"kind {case + 1}", "ok": answer == "right" or case < 1, "difference": f"for {answer}: differs"} for case in range(2)]
     return {"id": name, "points": 5, "earned": earned, "state": "answered" if answer else "blank", "message": "",
             "hint": HINTS.get(answer, HINTS["wrong"]), "cases": cases if answer else [],
             "answer_sha256": hashlib.sha256(answer.encode()).hexdigest() if answer else ""}

@@ -37,22 +37,20 @@ def of_class(marked, rows, columns):
             "flagged": flagged(marked), "alike": alike(handed_in), "files": same_files(handed_in),
             "changed": [(result["student"], result["changed"]) for result in marked if result["changed"]],
             "missing": [row["student"] for row in rows if not row["handed_in"]],
-            "sections": sections(rows), "slow": slow(handed_in), "look": look(marked, rows)}
+            "sections": sections(rows), "slow": slow(handed_in), "look": look(marked)}
 
 
-def look(marked, rows):
-    """[(student, reasons)]: whom to look at first, by how much there is to look at."""
+def look(marked):
+    """[(student, reasons)]: whom to look at first, by how much there is to look at. That words wait is none: most do."""
     reasons = {result["student"]: [*result["flags"], *_lost(result)] for result in marked}
-    for row in rows:
-        reasons[row["student"]] += [f"{', '.join(row['waiting'])} waits for a mark"] if row["waiting"] else []
-    found = [(student, own) for student, own in reasons.items() if own]
-    return sorted(found, key=lambda pair: (-sum("waits" not in reason for reason in pair[1]), pair[0]))
+    return sorted(((student, own) for student, own in reasons.items() if own), key=lambda pair: (-len(pair[1]), pair[0]))
 
 
 def _lost(result):
     """The questions of which nothing came back, though something was written."""
     return [f"{q['id']}: {q['state']}, {q['message']}" for q in result["questions"]
-            if q["state"] in ("failed", "killed", "refused", "missing") and result["sha256"]]
+            if q["state"] in ("failed", "killed", "refused", "missing") and result["sha256"]
+            and q["message"] not in result["flags"]]
 
 
 def sections(rows):
@@ -116,12 +114,12 @@ def alike(handed_in):
     return sorted(found, key=lambda g: (-sum(verdict != FULL for _, verdict in g["answers"]), len(g["students"])))
 
 
-def by_outcome(cases):
-    """[(ok, difference, numbers of the cases)]: cases that went alike in one entry, in the order of the first."""
+def by_kind(cases):
+    """[(kind, how many cases, differences of the wrong ones)] in the order of the first case: points go by kind."""
     groups = defaultdict(list)
-    for number, case in enumerate(cases, 1):
-        groups[case["ok"], case["difference"]].append(number)
-    return [(ok, difference, numbers) for (ok, difference), numbers in groups.items()]
+    for case in cases:
+        groups[case["kind"]].append(case)
+    return [(kind, len(own), [case["difference"] for case in own if not case["ok"]]) for kind, own in groups.items()]
 
 
 def same_files(handed_in):

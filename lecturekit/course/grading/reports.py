@@ -88,5 +88,5 @@ def _environment():
     pages = Environment(loader=PackageLoader("lecturekit.course.grading"), autoescape=True, undefined=StrictUndefined,
                         trim_blocks=True, lstrip_blocks=True)
     pages.filters |= {"clean": clean, "prose": prose, "number": number}
-    pages.globals |= {"outcome_of": overview.outcome, "by_outcome": overview.by_outcome}
+    pages.globals |= {"outcome_of": overview.outcome, "by_kind": overview.by_kind}
     return pages

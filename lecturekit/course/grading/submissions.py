@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,6 +14,8 @@ from lecturekit.course.grading.finding import Cell
 from lecturekit.course.questions import questions
 
 CELLS = 5_000
+NO_METADATA = "no nbgrader metadata"
+WITHOUT_ID = re.compile(r": no cell of this id(, taken from|$)")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{")
 
 
@@ -61,6 +64,8 @@ def read(path, lesson, size):
         found.found[asked.id] = finding.answer(cells, own, asked, found.flag)
     for name in found.written:
         found.written[name] = finding.words(cells, own, name, found.flag)
+    if NO_METADATA in found.flags:   # says all that these say
+        found.flags = [flag for flag in found.flags if not WITHOUT_ID.search(flag)]
     return found
 
 
@@ -112,7 +117,7 @@ def _notebook(content):
 
 def _cells(notebook, found):
     """The cells, in known types. Raises Unreadable where there are none at all."""
-    listed = notebook.get("cells") if isinstance(notebook, dict) else None
+    listed = notebook.get("cells", _of_format_3(notebook)) if isinstance(notebook, dict) else None
     if isinstance(notebook, dict) and notebook.get("nbformat") != 4:
         found.flag("not notebook format 4")
     if not isinstance(listed, list):
@@ -120,6 +125,15 @@ def _cells(notebook, found):
     if len(listed) > CELLS:
         found.flag(f"more than {CELLS} cells")
     return [_cell(entry) for entry in listed[:CELLS] if isinstance(entry, dict)]
+
+
+def _of_format_3(notebook):
+    """The cells as format 3 has them, which Jupyter opens too; None where there are none."""
+    sheets = notebook.get("worksheets")
+    cells = [sheet["cells"] for sheet in sheets if isinstance(sheet, dict) and isinstance(sheet.get("cells"), list)
+             ] if isinstance(sheets, list) else []
+    return [{"source": cell.get("input"), "execution_count": cell.get("prompt_number")} | cell
+            for listed in cells for cell in listed if isinstance(cell, dict)] if cells else None
 
 
 def _cell(entry):
@@ -143,7 +157,7 @@ def _compare(cells, lesson, found):
     """Flag what was changed besides the answers; none of it counts."""
     own = ours(lesson)
     if not any(cell.grade_id for cell in cells):
-        found.flag("no nbgrader metadata")
+        found.flag(NO_METADATA)
     for cell in (cell for cell in cells if cell.grade_id):
         mark = own.get(cell.grade_id)
         if mark is None:
