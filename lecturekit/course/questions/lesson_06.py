@@ -1,9 +1,9 @@
-"""Lesson 6, gradient ascent: the climb with decay, total variation, a step and a projection."""
+"""Lesson 6, gradient ascent: the climb with decay, total variation, the climb with priors on a network."""
 
 import torch
 
-from lecturekit.course.questions import Kind, Mistake, Question
-from lecturekit.course.questions.drawing import normal, uniform
+from lecturekit.course.questions import Kind, Mistake, Network, Question
+from lecturekit.course.questions.drawing import normal, uniform, whole
 
 # 06.1 The climb
 
@@ -126,7 +126,7 @@ def _absolute(image, beta):
 
 
 VARIATION = Question(
-    "06.2", "total_variation", points=5, minutes=15, reference=_variation,
+    "06.2", "total_variation", points=5, minutes=10, reference=_variation,
     kinds=(Kind("ordinary", "the power 1", _levels(1.0)),
            Kind("edge", "the power 2", _levels(2.0)),
            Kind("edge", "a power between", _levels(1.5, 5, 4)),
@@ -150,73 +150,145 @@ VARIATION = Question(
     without="lecturekit's `total_variation`", forbidden=("total_variation", "tv"))
 
 
-# 06.3 A step and a projection
+# 06.3 The climb with priors, on a network
 
 
-def _stepping(rate, eps, near=0.02, shape=(2, 3, 4)):
-    """Draws an image at a distance of about `near` per number, a gradient and the middle of the ball, all (C,H,W)."""
+def _climbed(architecture, count, rate=0.5, weight=0.02, image=uniform, height=12, width=12, classes=5, steps=5):
+    """Draws a network, images (N,3,H,W), a class for each, and shifts (down, right), one for each step; the length of a
+    step and the weight of the total variation are given."""
     def draw(random):
-        centre = normal(random, *shape)
-        return centre + near * normal(random, *shape), 3 * normal(random, *shape), rate, centre, eps
+        network = Network(architecture, None if architecture == "resnet_s" else whole(random, 0, 1 << 20))
+        shifts = tuple((whole(random, 1, 3), -whole(random, 1, 3)) for _ in range(steps))
+        return network, image(random, count, 3, height, width), _different(random, count, classes), shifts, rate, weight
     return draw
 
 
-def _unit(gradient):
-    return gradient / gradient.norm()
+def _different(random, count, classes):
+    """Classes, no two of them alike, so that it matters whose is climbed."""
+    return torch.randperm(classes, generator=random)[:count]
 
 
-def _within(image, centre, eps):
-    away = image - centre
-    return centre + away * min(1.0, eps / away.norm().item())
+def _black_and_white(random, *shape):
+    return (uniform(random, *shape) > 0.5).float()
 
 
-def _step(image, gradient, rate, centre, eps):
-    return _within(image + rate * _unit(gradient), centre, eps)
+def _grey(random, *shape):
+    return torch.full(shape, 0.5)
 
 
-def _always_on_the_sphere(image, gradient, rate, centre, eps):
-    return centre + eps * _unit(image + rate * _unit(gradient) - centre)
+def _logits(logits):
+    return logits
 
 
-def _clamped(image, gradient, rate, centre, eps):
-    return centre + (image + rate * _unit(gradient) - centre).clamp(-eps, eps)
+def _squared(image):
+    return sum(image.diff(dim=dim).square().sum() for dim in (2, 3))
 
 
-def _about_zero(image, gradient, rate, centre, eps):
-    return _within(image + rate * _unit(gradient), torch.zeros_like(centre), eps)
+def _direction(gradient):
+    return gradient / gradient.flatten(1).norm(dim=1).clamp(min=1e-12).view(-1, 1, 1, 1)
 
 
-def _from_the_image(image, gradient, rate, centre, eps):
-    return _within(image + rate * _unit(gradient), image, eps)
+def _gradient(model, image, classes, shift, weight, scores=_logits, variation=_squared, moved=torch.roll):
+    """Of the class's score at the shifted image, less the total variation, by the image."""
+    at = image.detach().requires_grad_()
+    with torch.enable_grad():
+        own = scores(model(moved(at, shift, (2, 3))))[torch.arange(len(at)), classes].sum()
+        return torch.autograd.grad(own - weight * variation(at), at)[0]
 
 
-STEP = Question(
-    "06.3", "step_and_project", points=5, minutes=15, reference=_step,
-    kinds=(Kind("ordinary", "a step that stays within the ball", _stepping(0.1, 1.0)),
-           Kind("ordinary", "a step out of the ball", _stepping(2.0, 0.5)),
-           Kind("edge", "an image that lies far outside", _stepping(0.3, 0.7, near=1.0)),
-           Kind("edge", "a large ball", _stepping(1.5, 1.2)),
-           Kind("degenerate", "a ball of radius 0", _stepping(0.5, 0.0)),
-           Kind("large", "a large image", _stepping(1.0, 0.8, shape=(3, 20, 15)))),
-    idea="A step of a given length needs only the gradient's direction. Then look how far the image is from the centre: "
-         "if it is too far, walk straight back until the distance is eps.",
-    formula="moved = image + rate * gradient / gradient.norm(); away = moved - centre; where away.norm() > eps, return "
-            "centre + away * eps / away.norm(), else moved.",
+def _box(image):
+    return image.clamp(0, 1)
+
+
+def _ascent(model, start, classes, shifts, rate, weight, direction=_direction, project=_box, last=_logits, first=_logits,
+            once=False, **parts):
+    """The climb with one of its parts exchanged: `first` is what is done with the image before each step, `last` at the
+    end; `parts` are those of the gradient."""
+    image, known = start, None
+    for shift in shifts:
+        image = first(image)
+        if known is None or not once:
+            known = _gradient(model, image, classes, shift, weight, **parts)
+        image = project(image + rate * direction(known))
+    return last(image)
+
+
+def _reference_climb(model, start, classes, shifts, rate, weight):
+    return _ascent(model, start, classes, shifts, rate, weight)
+
+
+def _stays_shifted(model, start, classes, shifts, rate, weight):
+    image = start
+    for shift in shifts:
+        image = _ascent(model, image.roll(shift, (2, 3)), classes, ((0, 0),), rate, weight)
+    return image
+
+
+def _shifted_gradient(model, start, classes, shifts, rate, weight):
+    """The gradient by the shifted image, added where it stands."""
+    image = start
+    for shift in shifts:
+        seen = image.roll(shift, (2, 3))
+        variation = _gradient(model, image, classes, shift, weight) - _gradient(model, image, classes, shift, 0)
+        image = _box(image + rate * _direction(_gradient(model, seen, classes, (0, 0), 0) + variation))
+    return image
+
+
+def _climbing_with(**parts):
+    return lambda *of: _ascent(*of, **parts)
+
+
+ASCENT = Question(
+    "06.3", "climb_with_priors", points=5, minutes=20, reference=_reference_climb, tolerance=1e-3, bundled=("resnet_s",),
+    kinds=(Kind("ordinary", "two images", _climbed("curved", 2)),
+           Kind("ordinary", "another network, three images", _climbed("deep_head", 3, weight=0.05)),
+           Kind("edge", "images that are not square", _climbed("deep_head", 2, height=9, width=14)),
+           Kind("edge", "black and white images, long steps", _climbed("curved", 2, rate=2.0, image=_black_and_white)),
+           Kind("edge", "no weight for the variation", _climbed("deep_head", 2, weight=0.0)),
+           Kind("degenerate", "flat grey images, where every gradient is zero", _climbed("even", 2, image=_grey)),
+           Kind("large", "the course's own network", _climbed("resnet_s", 2, 1.0, 0.01, height=48, width=40, classes=20,
+                                                              steps=3))),
+    idea="One step at a time: what is the score of the image as the network sees it, shifted, and what does the image's "
+         "own roughness cost? The slope of the difference, by the image that is not shifted, says where to go; it gives "
+         "the direction, the rate the length.",
+    formula="For each shift: image.requires_grad_(); logits = model(image.roll(shift, (2, 3))); score = the sum of each "
+            "image's own logit - weight * (image.diff(dim=2) ** 2 and image.diff(dim=3) ** 2, summed); gradient by "
+            "image; divide it by its norm over all but the first dimension, at least 1e-12; image = (image + rate * "
+            "gradient).clamp(0, 1), detached.",
     mistakes=(
-        Mistake("You put every image on the sphere: one that lies within the ball stays where it is.",
-                _always_on_the_sphere),
-        Mistake("You clamp each value on its own, which is the L-inf ball: here the length of the whole difference counts.",
-                _clamped),
-        Mistake("You step by the signs of the gradient: take its direction.",
-                lambda image, gradient, rate, centre, eps: _within(image + rate * gradient.sign(), centre, eps)),
-        Mistake("Your step is as long as the gradient: only its direction counts.",
-                lambda image, gradient, rate, centre, eps: _within(image + rate * gradient, centre, eps)),
-        Mistake("Your ball lies about zero: measure the distance from `centre`.", _about_zero),
-        Mistake("You project before you step: the image may then end outside of the ball.",
-                lambda image, gradient, rate, centre, eps: _within(image, centre, eps) + rate * _unit(gradient)),
-        Mistake("You measure how far the step went: measure how far the image is from `centre`.", _from_the_image),
-        Mistake("You walk against the gradient: the step goes along it.",
-                lambda image, gradient, rate, centre, eps: _within(image - rate * _unit(gradient), centre, eps))),
-    without="lecturekit's `projections` and `optimise`", forbidden=("ball", "optimise", "projections"))
+        Mistake("You walk downhill: the score is to rise.", _climbing_with(direction=lambda g: -_direction(g))),
+        Mistake("Your variation rises: its weight is taken off the score.",
+                lambda *of: _ascent(*of[:-1], -of[-1])),
+        Mistake("The variation has no part in your climb.", lambda *of: _ascent(*of[:-1], 0.0)),
+        Mistake("Your network never sees the image shifted.", _climbing_with(moved=lambda image, *_: image)),
+        Mistake("Your image stays shifted: only what the network sees is moved.", _stays_shifted),
+        Mistake("You take the gradient by the shifted image, and add it where the other one stands: take it by the image "
+                "before the shift.", _shifted_gradient),
+        Mistake("You shift against the sign of the numbers: (1, 2) goes one down and two to the right.",
+                _climbing_with(moved=lambda image, shift, dims: image.roll((-shift[0], -shift[1]), dims))),
+        Mistake("You have the two parts of a shift the wrong way round: the first goes down, the second to the right.",
+                _climbing_with(moved=lambda image, shift, dims: image.roll(shift[::-1], dims))),
+        Mistake("Your steps are as long as the gradient: each image's step has the length `rate`.",
+                _climbing_with(direction=_logits)),
+        Mistake("You divide by the length of the whole batch's gradient: each image's step has a length of its own.",
+                _climbing_with(direction=lambda g: g / g.norm().clamp(min=1e-12))),
+        Mistake("You step by the signs of the gradient: take its direction.", _climbing_with(direction=torch.sign)),
+        Mistake("Where the gradient is zero you divide by zero: let the length be a tiny number at least.",
+                _climbing_with(direction=lambda g: g / g.flatten(1).norm(dim=1).view(-1, 1, 1, 1))),
+        Mistake("Your images leave [0,1].", _climbing_with(project=_logits)),
+        Mistake("You bring the image back to [0,1] at the end only: do so after each step.",
+                _climbing_with(project=_logits, last=_box)),
+        Mistake("You climb the probability: climb the logit.", _climbing_with(scores=lambda logits: logits.softmax(1))),
+        Mistake("You climb all logits together: each image climbs the one of its own class.",
+                _climbing_with(scores=lambda logits: logits.sum(1, keepdim=True).expand_as(logits))),
+        Mistake("All your images climb the first one's class.",
+                lambda model, start, classes, *rest: _ascent(model, start, classes[:1].expand_as(classes), *rest)),
+        Mistake("You take the gradient once: after each step it is another one.", _climbing_with(once=True)),
+        Mistake("You add absolute differences: beta is 2 here, so take their squares.",
+                _climbing_with(variation=lambda image: sum(image.diff(dim=dim).abs().sum() for dim in (2, 3)))),
+        Mistake("You take the mean of the squared differences: take their sum.",
+                _climbing_with(variation=lambda image: _squared(image) / image.numel()))),
+    without="lecturekit's `optimise`, `objectives` and `transforms`",
+    forbidden=("optimise", "objectives", "transforms", "total_variation"))
 
-QUESTIONS = [CLIMB, VARIATION, STEP]
+QUESTIONS = [CLIMB, VARIATION, ASCENT]
