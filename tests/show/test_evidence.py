@@ -149,7 +149,7 @@ def test_every_program_has_its_evidence_and_the_other_way_round():
 
 
 QUOTED = re.compile(r"<!-- evidence (\S+) -->")
-NUMBER = re.compile(r"(?<![\w.])\d\.\d+|(?<![\w.])\d+ %")
+NUMBER = re.compile(r"(?<![\w.])-?\d\.\d+|(?<![\w.])\d+ %(?! interval)")
 
 
 def unsupported(text, found):
@@ -170,6 +170,7 @@ def test_a_number_that_the_evidence_does_not_have_is_found(data):
     found = evidence.load("05-objects")
     assert unsupported("Grad-CAM has 0.90 (80 % at least), saliency 0.6 in lesson 5.", found) == []
     assert unsupported("Grad-CAM has 0.91, saliency 61 %.", found) == ["0.91", "61 %"]
+    assert unsupported("Grad-CAM has -0.90 in a 95 % interval.", found) == ["-0.90"]
 
 
 def test_a_sentence_quotes_the_stored_numbers():
