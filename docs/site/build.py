@@ -24,7 +24,6 @@ from lecturekit.show import evidence
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-WIDGET = "application/vnd.jupyter.widget-view+json"
 PAGES = {"teaching": "docs/teaching.md", "grading": "docs/grading.md", "running": "docs/running.md",
          "glossary": "docs/glossary.md", "contributing": "CONTRIBUTING.md", "changes": "CHANGELOG.md"}
 FRONT = """# lecturekit
@@ -103,7 +102,7 @@ def prepare(cell):
              if "alt" in output.get("metadata", {}).get(kind, {})]
     tags = ["hide-input"] if cell.metadata.get("nbgrader", {}).get("solution") else []
     for output in cell.outputs:   # of a widget stays the picture that it begins with
-        if output.get("data", {}).pop(WIDGET, None) and not any(kind.startswith("image/") for kind in output.data):
+        if output.get("data", {}).pop(lessons.WIDGET, None) and not any(kind.startswith("image/") for kind in output.data):
             output.data = {}
     cell.outputs = [output for output in cell.outputs if output.get("data", True)]
     cell.metadata = {"tags": tags, "mystnb": {"image": {"alt": " ".join(texts)}} if texts else {}}

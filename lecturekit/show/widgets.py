@@ -21,7 +21,7 @@ except ImportError:       # a bare kernel
 
 GREY = "#7f7f7f"          # of a picture that has not begun
 SMALL = 8_000             # bytes up to which the stored picture is a PNG
-STORED = 50_000           # pixels of it at most
+STORED = 40_000           # pixels of it at most
 
 
 def explore(draw, width=480, **choices):
@@ -179,5 +179,5 @@ def _still(image, width, alt):
     image = image.resize((round(image.width * less), round(image.height * less)))
     kind, drawn = "image/png", _bytes(image, "PNG")
     if len(drawn) > SMALL:
-        kind, drawn = "image/jpeg", _bytes(image, "JPEG", quality=80)
+        kind, drawn = "image/jpeg", _bytes(image, "JPEG", quality=75, optimize=True)
     return {kind: base64.b64encode(drawn).decode(), "text/plain": alt}, {kind: {"alt": alt, "width": width}}

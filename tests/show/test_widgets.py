@@ -8,11 +8,13 @@ import threading
 import time
 
 import ipywidgets
+import nbformat
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from lecturekit.course import execute, lessons
 from lecturekit.show import plots, widgets
 from lecturekit.moving import optimise, steps
 from lecturekit.moving.objectives import Objective
@@ -87,6 +89,16 @@ def test_the_first_picture_is_stored_with_what_it_shows(size):
         assert (np.array(picture)[0, 0] == np.round(noise[1, :, 0, 0].numpy() * 255)).all()
 
 
+def test_a_stored_lesson_keeps_the_picture_in_the_place_of_the_widget(tmp_path):
+    source = ("import torch; from lecturekit.show import widgets\n"
+              "widgets.explore(lambda n: torch.zeros(3, 4, 4), width=4, n=[1, 2])")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    output, = execute.execute(notebook, tmp_path).cells[0].outputs
+    nbformat.validate(notebook)
+    assert set(output.data) == {"image/png", "text/plain"} and "n 1" in output.metadata["image/png"]["alt"]
+    assert lessons.WIDGET in output.metadata   # by which decks find it
+
+
 def test_live_stores_a_grey_square():
     picture, metadata, _ = stored(widgets.live(lambda watch: None))
     assert picture.getcolors() == [(1024, (127, 127, 127))] and "press start" in metadata["alt"]
@@ -97,6 +109,7 @@ def test_a_kernel_without_ipywidgets_shows_the_first_picture():
 import sys
 sys.modules["ipywidgets"] = None
 import torch
+from lecturekit.course import execute, lessons
 from lecturekit.show import plots, widgets
 for box in (widgets.explore(lambda n, m: torch.full((3, 4, 4), n / 2), n=[1, 2], m=[("a", 0)]), widgets.live(print, n=[1])):
     data, metadata = box._repr_mimebundle_()
