@@ -24,7 +24,6 @@ from lecturekit.show import evidence
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-WIDGET = "application/vnd.jupyter.widget-view+json"
 PAGES = {"teaching": "docs/teaching.md", "grading": "docs/grading.md", "running": "docs/running.md",
          "glossary": "docs/glossary.md", "contributing": "CONTRIBUTING.md", "changes": "CHANGELOG.md"}
 FRONT = """# lecturekit
@@ -84,7 +83,7 @@ def build(folder):
 
 
 def page(number):
-    """A lesson as a page: each figure with its text, solutions folded, widgets left to JupyterLab, downloads on top."""
+    """A lesson as a page: each figure with its text, solutions folded, of widgets the first picture, downloads on top."""
     notebook, stem = lessons.read(number), lessons.path(number).stem
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -102,7 +101,10 @@ def prepare(cell):
     texts = [output.metadata[kind]["alt"] for output in cell.outputs for kind in output.get("data", {})
              if "alt" in output.get("metadata", {}).get(kind, {})]
     tags = ["hide-input"] if cell.metadata.get("nbgrader", {}).get("solution") else []
-    cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+    for output in cell.outputs:   # of a widget stays the picture that it begins with
+        if output.get("data", {}).pop(lessons.WIDGET, None) and not any(kind.startswith("image/") for kind in output.data):
+            output.data = {}
+    cell.outputs = [output for output in cell.outputs if output.get("data", True)]
     cell.metadata = {"tags": tags, "mystnb": {"image": {"alt": " ".join(texts)}} if texts else {}}
 
 

@@ -12,7 +12,7 @@ exclude_patterns = ["_build"]
 language = "en"
 
 nb_execution_mode = "off"          # the outputs are those that are stored
-nb_ipywidgets_js = {}              # a page has no kernel: what a widget shows stands beside it as a figure
+nb_ipywidgets_js = {}              # a page has no kernel: of a widget it shows the stored picture
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 myst_enable_extensions = ["dollarmath", "html_image"]
 myst_heading_anchors = 4

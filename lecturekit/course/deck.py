@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from lecturekit.course import lessons
+
 WIDTH, HEIGHT = 1152, 544            # px of a slide below its title
 CODE_LINES, TALL_LINES = 12, 17      # lines of code on a slide; the same with the ones that had to be wrapped
 CODE_CHARS, HANGING = 98, 8          # characters of code in a line; by how many a wrapped line is indented
@@ -26,7 +28,6 @@ WHOLE = 0.65                         # a figure that its reading leaves larger t
 ASIDE = 420                          # px, the column of text beside a figure
 CHECK = '\n\ncheck("00.0", function)'   # what a check adds to its stub
 FIGURES = {"image/png", "image/jpeg"}
-WIDGET = "application/vnd.jupyter.widget-view+json"
 DETAILS = re.compile(r"\s*<details>\s*<summary>.*?</summary>(.*?)</details>", re.S)
 ITEM = re.compile(r"(?:[-*]|\d+\.) ")
 ITEMS = re.compile(r"\n(?=(?:[-*]|\d+\.) )")
@@ -302,7 +303,7 @@ def _by_heading(source):
 
 
 def _has_widget(cell):
-    return any(WIDGET in output.get("data", {}) for output in cell.get("outputs", []))
+    return any(lessons.WIDGET in {**output.get("data", {}), **output.get("metadata", {})} for output in cell.get("outputs", []))
 
 
 def _printed(cell):

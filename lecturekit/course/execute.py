@@ -43,11 +43,20 @@ def execute(notebook, folder, model=None, timeout=600):
         client.execute(env=clean | chosen | {"LECTUREKIT_QUIET": "1"})
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
+            if lessons.WIDGET in output.get("data", {}):
+                _still(output)
+            elif "image/png" in output.get("data", {}):
                 kept = smaller(output.data.pop("image/png"))
                 output.metadata = {kind: output.metadata.get("image/png", {}) for kind in kept}
                 output.data |= kept
     return notebook
+
+
+def _still(output):
+    """Leave of a widget, which nothing shows without its kernel, the picture that it began with; metadata tell of it."""
+    if any(kind.startswith("image/") for kind in output.data):
+        del output.data[lessons.WIDGET]
+        output.metadata[lessons.WIDGET] = {}
 
 
 def smaller(png):

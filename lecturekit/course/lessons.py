@@ -9,6 +9,7 @@ from lecturekit.files import beside, write
 __all__ = ["chosen", "identifier", "numbered", "path", "paths", "read", "write"]
 
 FOLDER = beside("notebooks")
+WIDGET = "application/vnd.jupyter.widget-view+json"   # the kind of a widget's output
 
 
 def paths():

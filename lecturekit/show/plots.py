@@ -5,11 +5,15 @@ Signed maps are drawn on a diverging scale centred on zero, all others on a perc
 
 import itertools
 import math
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.cm import ScalarMappable
+from PIL import Image, ImageDraw, ImageFont
 from torch.nn import functional as F
 
 from lecturekit import validate
@@ -90,12 +94,50 @@ def maps(values, titles=None, images=None, columns=6, size=2.0, signed=None, sha
     return figure
 
 
+@dataclass
+class Code:
+    """How numbers became colours, so that maps that follow each other are coloured alike: signed once one of them was."""
+
+    signed: bool = False
+    low: float | None = None      # the ends of the last map's scale; None where there was no map
+    high: float | None = None
+
+    @property
+    def colours(self):
+        return plt.get_cmap(DIVERGING if self.signed else SEQUENTIAL)
+
+    def bar(self, width, height=26):
+        """The colours with the numbers at their ends (and zero, where they are signed), as a PIL image."""
+        ramp = self.colours(np.linspace(0, 1, width), bytes=True)[None, :, :3].repeat(height // 3, axis=0)
+        bar = Image.new("RGB", (width, height), "white")
+        bar.paste(Image.fromarray(ramp))
+        pen, font = ImageDraw.Draw(bar), ImageFont.load_default(height // 2)
+        ends = [(0, "l", self.low), (width - 1, "r", self.high)] + [(width // 2, "m", 0.0)] * self.signed
+        for x, side, number in ends:
+            pen.text((x, height), f"{number:.2g}", "#1b1b1b", font, anchor=f"{side}d")
+        return bar
+
+
+_code = ContextVar("code", default=None)
+
+
+@contextmanager
+def coded(code):
+    """Within it, `overlay` keeps to a Code and notes there which scale it took."""
+    token = _code.set(code)
+    try:
+        yield code
+    finally:
+        _code.reset(token)
+
+
 def overlay(values, image, strength=0.65):
     """A map (H,W) in colour over its picture (C,H,W) in grey, coloured as `maps` does: a picture (3,H,W) in [0,1]."""
     values, grey = _numpy(values), torch.as_tensor(image).mean(0)
-    signed = bool((values < 0).any())
-    low, high = _limits(values, signed)
-    colours = plt.get_cmap(DIVERGING if signed else SEQUENTIAL)((values - low) / (high - low))[..., :3]
+    code = _code.get() or Code()
+    code.signed |= bool((values < 0).any())
+    code.low, code.high = _limits(values, code.signed)
+    colours = code.colours((values - code.low) / (code.high - code.low))[..., :3]
     return strength * torch.from_numpy(colours).permute(2, 0, 1).float() + (1 - strength) * grey
 
 

@@ -184,7 +184,8 @@ def printed(text):
     return nbformat.v4.new_output("stream", name="stdout", text=text)
 
 
-WIDGET = nbformat.v4.new_output("execute_result", {deck.WIDGET: {}})
+WIDGET = nbformat.v4.new_output("execute_result", {lessons.WIDGET: {}})
+STILL = nbformat.v4.new_output("execute_result", {"image/png": "", "text/plain": ""}, metadata={lessons.WIDGET: {}})
 markdown = nbformat.v4.new_markdown_cell
 
 
@@ -209,9 +210,10 @@ def test_a_figure_that_its_reading_would_shrink_has_a_slide_of_its_own_first():
     assert alone.figure and not alone.text and read.figure is alone.figure and read.text and read.beside
 
 
-def test_sliders_are_replaced_by_the_figure_beside_them():
+@pytest.mark.parametrize("output", [WIDGET, STILL])
+def test_sliders_are_replaced_by_the_figure_beside_them(output):
     (*_, moved), = cut(("slide", code("show()", figure(600, 200))), ("subslide", markdown("Move them.")),
-                       ("-", code("widgets.explore(draw)", WIDGET)))
+                       ("-", code("widgets.explore(draw)", output)))
     assert moved.live and moved.figure and moved.text == "Move them." and not moved.code
     assert moved.notes[-1] == "Live: run cell [7] of 00_test.ipynb and move the sliders."
 
