@@ -24,7 +24,7 @@ class Failure:
 def called(function, arguments):
     """What `function` gives for a case's arguments, as plain data; a `Failure` where it raises."""
     try:
-        return plain.through(function(*built(arguments)))
+        return plain.through(plain.returned(function, built(arguments)))
     except Exception as error:
         return Failure(type(error).__name__, f"{type(error).__name__}: {error}")
 
@@ -37,7 +37,7 @@ def built(arguments):
 
 @lru_cache(maxsize=32)
 def _network(argument):
-    return small.build(argument.name, argument.seed)
+    return plain.built(argument, small.build)
 
 
 def outcomes(function, cases):
@@ -53,6 +53,20 @@ def verdicts(asked, cases, answers, expected):
 def _verdict(asked, case, answer, expected):
     if isinstance(answer, Failure):
         return Verdict(answer.error, answer.text)
+    if any(isinstance(argument, Network) and argument.tidy for argument in case.arguments):
+        return _left_tidy(asked, case, answer, expected)
+    return _right(asked, case, answer, expected)
+
+
+def _left_tidy(asked, case, answer, expected):
+    """The verdict on a pair: an answer, and whether hooks are left on the network."""
+    found, hooked = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, True)
+    left = Verdict("hooks left", "right, but after the call hooks are left on the network")
+    return _right(asked, case, found, expected[0]) or (left if hooked is not False else None)
+
+
+def _right(asked, case, answer, expected):
+    """The verdict on an answer alone."""
     if asked.judge is None:
         wrong = comparing.difference(answer, expected, asked.tolerance)
         return Verdict("differs", wrong) if wrong else None

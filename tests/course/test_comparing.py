@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -74,9 +75,9 @@ def test_one_notion_of_plain_data_whichever_way_it_takes():
 
 
 def test_a_network_in_an_answer_is_refused():
-    message = plain.pack({}, [plain.Network("plain", 3)])
+    message = plain.pack({}, [plain.Network("plain", 3, tidy=True)])
     with pytest.raises(ValueError, match="no plain data"):
         list(plain.unpack(message))
     assert isinstance(plain.through(plain.Network("plain", 3)), plain.NotPlain)
-    (_, (built,)), = plain.unpack(message, lambda name, seed: f"{name} of {seed}")
-    assert built == "plain of 3"
+    (_, (built,)), = plain.unpack(message, lambda name, seed: SimpleNamespace(of=(name, seed)))
+    assert built.of == ("plain", 3) and built.tidy

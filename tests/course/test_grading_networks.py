@@ -38,8 +38,15 @@ def test_an_answer_that_keeps_what_is_overwritten_loses_that_kind_and_is_told(tm
     source = solutions.source(HOOKED).replace("        return output.clone()\n", "")
     one = graded(HOOKED, source, tmp_path)
     wrong = {case["kind"] for case in one["cases"] if not case["ok"]}
-    assert wrong == {"a layer before one that works in place"} and one["earned"] == 4.5
+    assert wrong == {"a layer before one that works in place"} and 4.5 < one["earned"] < 4.7
     assert one["hint"] == HOOKED.mistakes[-1].hint
+
+
+def test_a_hook_that_stays_loses_the_kind_whose_network_is_to_be_left_tidy(tmp_path):
+    one = graded(HOOKED, solutions.source(HOOKED).replace("    handle.remove()\n", ""), tmp_path)
+    wrong = {(case["kind"], case["difference"]) for case in one["cases"] if not case["ok"]}
+    assert wrong == {("a network that others use afterwards", "right, but after the call hooks are left on the network")}
+    assert one["hint"] == HOOKED.mistakes[-2].hint and 4.5 < one["earned"] < 4.7
 
 
 def test_an_attack_without_a_random_start_loses_that_kind_and_is_told(tmp_path):

@@ -210,6 +210,16 @@ def test_networks_are_built_anew_for_each_call():
     assert torch.equal(second(images), judging.built([network])[0](images))
 
 
+def test_hooks_that_are_left_on_a_tidy_network_are_told_to_the_judge_as_data():
+    def hooking(model, remove):
+        handle = model.relu1.register_full_backward_hook(lambda module, into, out: None)
+        if remove:
+            handle.remove()
+        return 1.0
+    for tidy, remove, found in ((True, False, (1.0, True)), (True, True, (1.0, False)), (False, False, 1.0)):
+        assert judging.called(hooking, (Network("plain", 3, tidy), remove)) == found
+
+
 def test_telling_draws_until_the_wrong_answers_differ():
     draw = drawing.telling(lambda random: (drawing.whole(random, 0, 3),), lambda n: n, lambda n: 2)
     drawn = {draw(torch.Generator().manual_seed(seed))[0] for seed in range(30)}

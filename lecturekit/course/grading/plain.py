@@ -7,7 +7,7 @@ frame is the two lengths, the JSON and the safetensors. Nothing that is read her
 
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
@@ -17,6 +17,7 @@ from safetensors.torch import load, save
 
 HEAD = struct.Struct("<II")
 DEPTH, NODES = 20, 20_000
+HOOKS = "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"
 DTYPES = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.bfloat16,
           torch.float32, torch.float64}
 SCALARS = (bool, int, float, str)
@@ -34,10 +35,30 @@ class NotPlain:
 @dataclass(frozen=True)
 class Network:
     """Stands for a network, frozen and in eval mode, that is built anew where it is used: one of `networks.small` by
-    its architecture and the seed of its weights, or, without a seed, a bundled one by its name."""
+    its architecture and the seed of its weights, or, without a seed, a bundled one by its name. Where it is to stay
+    `tidy`, an answer comes as a pair: what the function gives, and whether hooks are left on the network."""
 
     name: str
     seed: int | None = None
+    tidy: bool = field(default=False, repr=False)
+
+
+def built(network, make):
+    """What a `Network` stands for; `make(name, seed)` makes it."""
+    made = make(network.name, network.seed)
+    made.tidy = network.tidy
+    return made
+
+
+def returned(function, arguments):
+    """What a function gives for arguments whose networks are built; a pair where one of these is to stay tidy."""
+    found = function(*arguments)
+    tidy = [argument for argument in arguments if isinstance(argument, torch.nn.Module) and argument.tidy]
+    return (found, any(map(_hooked, tidy))) if tidy else found
+
+
+def _hooked(network):
+    return any(getattr(module, kind) for module in network.modules() for kind in HOOKS)
 
 
 def through(value, limit=LIMIT):
@@ -105,7 +126,7 @@ class _Writer:
         for kinds, encode in ((SCALARS, self.scalar), ((list, tuple, dict), self.parts),
                               ((torch.Tensor, np.ndarray), self.numbers), ((Fraction, Decimal), self.ratio),
                               (range, lambda value, depth: self.parts(list(value[:NODES + 1]), depth)),
-                              (Network, lambda value, depth: ["network", [value.name, value.seed]])):
+                              (Network, lambda value, depth: ["network", [value.name, value.seed, value.tidy]])):
             if isinstance(value, kinds):
                 return encode(value, depth)
         if isinstance(value, np.generic) and type(value.item()) in SCALARS:
@@ -165,7 +186,7 @@ class _Reader:
         if kind == "other":
             return NotPlain(str(content))
         if kind == "network":
-            return self.build(*content)
+            return built(Network(*content), self.build)
         tensor = self.tensors[content]
         if kind not in ("tensor", "array") or tensor.dtype not in DTYPES:
             raise ValueError

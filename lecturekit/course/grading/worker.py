@@ -77,7 +77,7 @@ def seed():
 
 def called(function, arguments, limit):
     try:
-        return plain.pack({}, [function(*arguments)], limit)
+        return plain.pack({}, [plain.returned(function, arguments)], limit)
     except BaseException as error:
         return plain.pack({"error": describe(error)})
 
