@@ -28,7 +28,7 @@ EQUIVALENT = {
              "torch.ones(image.shape[0] - rows + 1, image.shape[1] - cols + 1)": "each entry is written later"},
     "03.3": {"mask.flatten()[map.argmax()].float() -> mask.flatten()[map.argmax()]": "true is 1"},
     "04.1": {"0 -> -1": ONE_AXIS},
-    "04.2": {"above > 0 -> above >= 0": "zero is zero, passed or not"},
+    "04.2": {"0 -> -1": "a tuple of one", "images.clone() -> images": "the call owns them"},
     "04.3": {"0 -> -1": "a tuple of one"},
     "05.2": {"0 -> -1": "a list of one", "0 -> -1 #2": "a list of one", "images.clone() -> images": "the call owns them"},
     "07.3": {"((found[:, None] - known[None]) ** 2).sum(2) -> ((found[:, None] - known[None]) ** 2).mean(2)":
