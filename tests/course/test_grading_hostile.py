@@ -262,7 +262,7 @@ def test_calling_the_reference(grade, source):
 
 def test_forbidden_names_are_refused_and_hidden_ways_to_them_fail(grade):
     hidden = "def map_scores(map, mask):\n    return getattr(localisation, 'i' + 'ou')(map[None], mask[None])"
-    result = grade({"03.2": "def linear_occlusion(*a):\n    return attribution.occlusion(*a)", "03.3": hidden})
+    result = grade({"03.2": "def hidden_squares(*a):\n    return attribution.occlusion(*a)", "03.3": hidden})
     assert states(result) == {"03.1": "blank", "03.2": "refused", "03.3": "failed"}
     assert sum(earned(result).values()) == 0
     messages = [one["message"] for one in result["questions"]]
@@ -331,7 +331,7 @@ def test_errors_are_told(grade):
     result = grade({"03.1": "def spans(:", "03.2": "def another(): pass", "03.3": unknown}, python=False)
     first, second, third = result["questions"]
     assert set(states(result).values()) == {"failed"} and "SyntaxError" in first["message"]
-    assert "defines no function linear_occlusion" in second["message"]
+    assert "defines no function hidden_squares" in second["message"]
     assert "NameError" in third["message"] and "nothing in the notebook" in third["message"]
 
 

@@ -128,7 +128,7 @@ def test_helpers_imports_constants_and_earlier_answers_come_along(read):
         added(notebook, place(notebook, "03.2"), source)
     run = read(notebook).found["03.2"].run
     assert [line.split("(")[0].split("\n")[0] for line in run] == [
-        "def spans", "import math", "K = 1", "def half", "def linear_occlusion"]
+        "def spans", "import math", "K = 1", "def half", "def hidden_squares"]
 
 
 def test_a_lesson_cell_comes_along_only_where_it_is_needed(read):

@@ -102,10 +102,7 @@ def test_a_lessons_kernel_has_no_network():
     assert notebook.cells[0].outputs[-1].ename == "NetworkBlocked"
 
 
-WIDE = {"03", "04", "05"}   # lessons that are still to be wrapped
-
-
-@pytest.mark.parametrize("path", [path for path in LESSONS if path.stem[:2] not in WIDE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_no_line_of_code_is_too_wide_for_a_projector(path):
     wide = [(cell.id, line) for cell in code_cells(path) for line in code_lines(cell.source) if len(line) > 98]
     assert wide == []

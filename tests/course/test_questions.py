@@ -196,7 +196,7 @@ def test_points_count_by_kind_and_nothing_counts_without_the_ordinary():
 
 
 def test_the_same_secret_draws_the_same_cases_and_another_one_others():
-    first, again, other = (marks.references("03.2", secret).cases[0].arguments[0] for secret in ("a", "a", "b"))
+    first, again, other = (marks.references("03.2", secret).cases[0].arguments[1] for secret in ("a", "a", "b"))
     assert (first == again).all() and not (first == other).all()
 
 

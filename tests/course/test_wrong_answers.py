@@ -33,10 +33,9 @@ EQUIVALENT = {
              "kept[0].mean((2, 3)) -> kept[0].sum((2, 3))": "the cosine takes no notice of lengths"},
     "03.3": {"mask.flatten()[map.argmax()].float() -> mask.flatten()[map.argmax()]": "true is 1"},
     "04.1": {"0 -> -1": ONE_AXIS},
-    "04.2": {"above > 0 -> above >= 0": "zero is zero, passed or not"},
+    "04.2": {"0 -> -1": "a tuple of one", "images.clone() -> images": "the call owns them"},
     "04.3": {"0 -> -1": "a tuple of one"},
-    "05.2": {"0 -> -1": "a list of one", "0 -> -1 #2": "a list of one", "images.clone() -> images": "the call owns them",
-             "without: handle.remove()": "each call gets a network of its own"},
+    "05.2": {"0 -> -1": "a list of one", "0 -> -1 #2": "a list of one", "images.clone() -> images": "the call owns them"},
     "07.3": {"((found[:, None] - known[None]) ** 2).sum(2) -> ((found[:, None] - known[None]) ** 2).mean(2)":
              "the order of the distances is the same"},
     "09.2": {"x.flatten(1).norm(dim=1).view(-1, 1, 1, 1).clamp(min=1e-12) -> x.flatten(1).norm(dim=1).view(-1, 1, 1, 1)":

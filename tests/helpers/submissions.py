@@ -14,15 +14,20 @@ def spans(length, window, stride):
     return [(start, min(start + window, length)) for start in starts]
 """,
     "03.2": """
-def linear_occlusion(image, weights, window, stride, fill):
-    total, count = torch.zeros_like(image), torch.zeros_like(image)
-    for top, bottom in attribution.spans(image.shape[0], window, stride):
-        for left, right in attribution.spans(image.shape[1], window, stride):
-            hidden = image.clone()
-            hidden[top:bottom, left:right] = fill
-            total[top:bottom, left:right] += (weights * image).sum() - (weights * hidden).sum()
-            count[top:bottom, left:right] += 1
-    return total / count
+def hidden_squares(model, image, target, window, stride, fill):
+    whole, falls, (total, count) = model(image)[0, target], [], torch.zeros(2, *image.shape[2:])
+    for top, bottom in attribution.spans(image.shape[2], window, stride):
+        for left, right in attribution.spans(image.shape[3], window, stride):
+            hidden, square = image.clone(), (..., slice(top, bottom), slice(left, right))
+            hidden[square] = fill
+            falls.append((whole - model(hidden)[0, target], square))
+            total[square] += falls[-1][0]
+            count[square] += 1
+    hidden, curve = image.clone(), []
+    for fall, square in sorted(falls, key=lambda pair: pair[0], reverse=True):
+        hidden[square] = fill
+        curve.append(model(hidden)[0, target])
+    return total / count, torch.stack(curve)
 """,
     "03.3": """
 def map_scores(map, mask):
@@ -55,9 +60,9 @@ def spans(length, window, stride):
     return [(start, min(start + window, length)) for start in range(0, length, stride)]
 """],
     "03.2": [_OCCLUSION.replace("total / count", "total"),
-             _OCCLUSION.replace("total / count", "-total / count"),
-             _OCCLUSION.replace("] = fill", "] = 0"),
-             _OCCLUSION.replace("(weights * image).sum() - ", "")],
+             _OCCLUSION.replace("whole - model(hidden)[0, target]", "model(hidden)[0, target] - whole"),
+             _OCCLUSION.replace("] = fill", "] = 0.0"),
+             _OCCLUSION.replace("whole - ", "")],
     "03.3": [_SCORES.replace("map.clamp(min=0)", "map.abs()"),
              _SCORES.replace("map.clamp(min=0)", "map"),
              _SCORES.replace("map.flatten().topk(int(mask.sum())).values[-1]", "map.max() / 2"),

@@ -1,14 +1,13 @@
-"""Lesson 3, occlusion: where the squares lie, the map of a linear score, a map's scores against a mask."""
+"""Lesson 3, occlusion: where the squares lie, the sliding square on a network, a map's scores against a mask."""
 
 import torch
-from torch import nn
 
 from lecturekit import attribution
 from lecturekit.attribution import localisation
-from lecturekit.course.questions import Kind, Mistake, Question
+from lecturekit.course.questions import Kind, Mistake, Network, Question
 from lecturekit.course.questions.drawing import normal, telling, uniform, whole
 
-OCCLUSION = attribution.occlusion
+OCCLUSION, SLIDING = attribution.occlusion, attribution.sliding_scores
 MAP_SCORES = localisation.pointing_game, localisation.energy_inside, localisation.iou
 
 # 03.1 Where the squares lie
@@ -72,111 +71,132 @@ SPANS = Question(
     without="lecturekit's own `attribution.spans`")
 
 
-# 03.2 Occlusion of a linear score
+# 03.2 The square that wanders over a network's picture
 
 
-def _linear_score(height, width, window, stride, fill):
-    """Draws a grey image (H,W) and the weights of a linear score."""
-    return lambda random: (uniform(random, height, width), normal(random, height, width), window, stride, fill)
+def _pictured(architecture, height, width, window, stride, fill):
+    """Draws a network, an image (1,3,H,W) and a class; the squares and what they show are given."""
+    def draw(random):
+        network = Network(architecture, whole(random, 0, 1 << 20))
+        return network, uniform(random, 1, 3, height, width), whole(random, 0, 4), window, stride, fill
+    return draw
 
 
 def _nothing_to_hide(random):
     fill = 0.25 * whole(random, 1, 3)
-    return torch.full((6, 7), fill), normal(random, 6, 7), 3, 2, fill
-
-
-def _linear_map(image, weights, window, stride, fill):
-    model = nn.Sequential(nn.Flatten(), nn.Linear(weights.numel(), 1, bias=False)).requires_grad_(False)
-    model[1].weight.copy_(weights.view(1, -1))
-    return OCCLUSION(model, image[None, None], 0, window, stride, fill)[0]
+    return Network("curved", whole(random, 0, 1 << 20)), torch.full((1, 3, 8, 9), fill), whole(random, 0, 4), 4, 3, fill
 
 
 def _squares(image, window, stride):
-    """A mask (H,W) of 0 and 1 for each square."""
-    for top, bottom in attribution.spans(len(image), window, stride):
-        for left, right in attribution.spans(image.shape[1], window, stride):
-            mask = torch.zeros_like(image)
-            mask[top:bottom, left:right] = 1
-            yield mask
+    """A mask (H,W) of 0 and 1 for each square, (S,H,W)."""
+    masks = []
+    for top, bottom in attribution.spans(image.shape[2], window, stride):
+        for left, right in attribution.spans(image.shape[3], window, stride):
+            masks.append(torch.zeros(image.shape[2:]))
+            masks[-1][top:bottom, left:right] = 1
+    return torch.stack(masks)
 
 
-def _map_of(image, window, stride, drop, average=True):
-    """The map by a loop over the squares; `drop(mask)` is the score's fall when a square is hidden."""
-    total, count = torch.zeros_like(image), torch.zeros_like(image)
-    for mask in _squares(image, window, stride):
-        total, count = total + drop(mask) * mask, count + mask
-    return total / count if average else total
+def _logit(model, pictures, target):
+    return model(pictures)[:, target]
 
 
-def _black(image, weights, window, stride, fill):
-    return _map_of(image, window, stride, lambda mask: (weights * image * mask).sum())
+def _probability(model, pictures, target):
+    return model(pictures).softmax(1)[:, target]
 
 
-def _fall(image, weights, fill):
-    return lambda mask: (weights * (image - fill) * mask).sum()
+def _of_the_likeliest(model, pictures, target):
+    return model(pictures)[:, model(pictures[:1])[0].argmax()]
 
 
-def _remaining(image, weights, window, stride, fill):
-    return _map_of(image, window, stride,
-                   lambda mask: (weights * torch.where(mask > 0, torch.tensor(fill), image)).sum())
+def _average(drops, masks):
+    """The mean of the drops (S,) over the squares that hide a pixel, (H,W)."""
+    return torch.einsum("s,shw->hw", drops, masks) / masks.sum(0)
 
 
-def _never_restored(image, weights, window, stride, fill):
-    hidden, whole_score = image.clone(), (weights * image).sum()
-
-    def drop(mask):
-        hidden[mask > 0] = fill
-        return whole_score - (weights * hidden).sum()
-    return _map_of(image, window, stride, drop)
-
-
-def _last_one_counts(image, weights, window, stride, fill):
-    found = torch.zeros_like(image)
-    for mask in _squares(image, window, stride):
-        found = torch.where(mask > 0, _fall(image, weights, fill)(mask), found)
+def _last_one_counts(drops, masks):
+    found = torch.zeros_like(masks[0])
+    for drop, mask in zip(drops, masks):
+        found = torch.where(mask > 0, drop, found)
     return found
 
 
-def _mean_score(image, weights, window, stride, fill):
-    return _linear_map(image, weights, window, stride, fill) / image.numel()
+def _one_by_one(masks):
+    """What is hidden (S,H,W) after the first, the second, ... of the squares."""
+    return masks.cumsum(0).clamp(max=1)
 
 
-def _over_all_squares(image, weights, window, stride, fill):
-    total = _map_of(image, window, stride, _fall(image, weights, fill), average=False)
-    return total / len(list(_squares(image, window, stride)))
+def _hiding(gather=_average, score=_logit, drop=lambda before, hidden: before - hidden, fill=lambda fill: fill,
+            slid=lambda masks: masks, rising=False, deleted=_one_by_one):
+    """Map and curve by hand, with one part exchanged: how drops become a map, the score, the drop, what a square shows,
+    what is hidden while it slides, whether the least drop is hidden first, and what is hidden along the curve."""
+    def found(model, image, target, window, stride, colour):
+        masks = _squares(image, window, stride)
+
+        def scores(hidden):
+            return score(model, torch.cat([image, torch.where(hidden[:, None] > 0, fill(colour), image)]), target)
+        before, *hidden = scores(slid(masks))
+        drops = drop(before, torch.stack(hidden))
+        order = drops.argsort(descending=not rising, stable=True)
+        return gather(drops, masks), scores(deleted(masks[order]))[1:]
+    return found
 
 
-LINEAR = Question(
-    "03.2", "linear_occlusion", points=5, minutes=20, reference=_linear_map,
-    kinds=(Kind("ordinary", "squares that overlap", _linear_score(11, 9, 4, 3, 0.25)),
-           Kind("edge", "squares side by side", _linear_score(12, 8, 4, 4, 0.5)),
-           Kind("edge", "one square for the whole image", _linear_score(5, 5, 5, 2, 0.5)),
-           Kind("edge", "squares of one pixel", _linear_score(4, 5, 1, 1, 0.5)),
+def _hidden_squares(model, image, target, window, stride, fill):
+    drops = _logit(model, image, target) - SLIDING(model, image, target, window, stride, fill, "logit").flatten()
+    hidden = _one_by_one(_squares(image, window, stride)[drops.argsort(descending=True, stable=True)])
+    pictures = torch.where(hidden[:, None] > 0, fill, image)
+    return OCCLUSION(model, image, target, window, stride, fill)[0], _logit(model, pictures, target)
+
+
+def _nothing_drops(model, image, target, window, stride, fill):
+    """Map and curve where the hidden picture is the image itself, not a copy."""
+    masks = _squares(image, window, stride)
+    everything = _logit(model, torch.full_like(image, fill), target)
+    return torch.zeros(image.shape[2:]), everything.expand(len(masks))
+
+
+SLIDING_SQUARE = Question(
+    "03.2", "hidden_squares", points=5, minutes=25, reference=_hidden_squares,
+    kinds=(Kind("ordinary", "squares that overlap", _pictured("plain", 14, 12, 6, 4, 0.25)),
+           Kind("ordinary", "a network with a hidden layer", _pictured("deep_head", 13, 13, 5, 3, 0.5)),
+           Kind("edge", "squares side by side", _pictured("curved", 12, 8, 4, 4, 0.5)),
+           Kind("edge", "one square for the whole image", _pictured("plain", 8, 8, 8, 2, 0.5)),
+           Kind("edge", "a block with a shortcut, and a last square that is cut off",
+                _pictured("residual", 13, 10, 5, 4, 0.75)),
            Kind("degenerate", "a fill that equals the image", _nothing_to_hide),
-           Kind("large", "a large image", _linear_score(24, 19, 7, 3, 0.75))),
-    idea="Hide one square in a copy of the image and see how far the score falls. Every pixel of that square is "
-         "suspect, and in the end gets the average over all the squares that hid it.",
-    formula="For each square: copy the image, set the square to fill, take the score (weights * image).sum() of both; "
-            "add the difference to all pixels of the square, and 1 to their count; divide at the end.",
+           Kind("large", "many squares", _pictured("curved", 24, 20, 6, 3, 0.75))),
+    idea="Hide one square in a copy of the image and see how far the logit falls. Every pixel of that square is suspect, "
+         "and in the end gets the average over all the squares that hid it. For the curve hide the squares again, those "
+         "first whose fall was largest, and let each of them stay hidden.",
+    formula="For each square: hidden = image.clone(), its square set to fill, fall = (model(image) - model(hidden))[0, "
+            "target]; add the fall to all pixels of the square, and 1 to their count; the map is one divided by the "
+            "other. Then sort the squares by their falls, the largest first, set one after another to fill in one copy, "
+            "and keep model(copy)[0, target] after each.",
     mistakes=(
-        Mistake("Where squares overlap you add their drops up: take the average over the squares that hide the pixel.",
-                lambda image, weights, window, stride, fill: _map_of(image, window, stride, _fall(image, weights, fill),
-                                                                     average=False)),
-        Mistake("Your map has the wrong sign: a drop is the score of the whole image minus the score with the square.",
-                lambda *of: -_linear_map(*of)),
-        Mistake("Your square is black: hidden pixels take the value `fill`.", _black),
-        Mistake("You average the score that remains: subtract it from the score of the whole image.", _remaining),
+        Mistake("Where squares overlap you add their falls up: take the average over the squares that hide the pixel.",
+                _hiding(lambda drops, masks: torch.einsum("s,shw->hw", drops, masks))),
+        Mistake("Your map has the wrong sign, and the curve the wrong order: a fall is the score of the whole image minus "
+                "the score with the square.", _hiding(drop=lambda before, hidden: hidden - before)),
+        Mistake("Your square is black: hidden pixels take the value `fill`.", _hiding(fill=lambda fill: 0.0)),
+        Mistake("You average the score that remains: subtract it from the score of the whole image.",
+                _hiding(drop=lambda before, hidden: hidden)),
         Mistake("Your map is zero: the hidden image and the whole one are the same tensor, so that both scores are of "
-                "the hidden one. Work on a copy.", lambda image, *of: torch.zeros_like(image)),
-        Mistake("The squares hidden before stay hidden: make a new copy of the image for each square.",
-                _never_restored),
-        Mistake("A pixel keeps the drop of the last square that hid it: gather the drops of all of them.",
-                _last_one_counts),
-        Mistake("You take the mean for the score: it is the sum over the pixels.", _mean_score),
+                "the hidden one. Work on a copy.", _nothing_drops),
+        Mistake("While the square slides, those hidden before stay hidden: make a new copy of the image for each square.",
+                _hiding(slid=_one_by_one)),
+        Mistake("A pixel keeps the fall of the last square that hid it: gather the falls of all of them.",
+                _hiding(_last_one_counts)),
         Mistake("You divide by the number of all squares: each pixel by the number of those that hide it.",
-                _over_all_squares)),
-    without="lecturekit's `attribution.occlusion` and its like (`attribution.spans` is allowed)",
-    forbidden=("occlusion", "sliding_scores"))
+                _hiding(lambda drops, masks: torch.einsum("s,shw->hw", drops, masks) / len(masks))),
+        Mistake("You take the probability: the logit is asked for.", _hiding(score=_probability)),
+        Mistake("You took the likeliest class: `target` says which one is asked for.", _hiding(score=_of_the_likeliest)),
+        Mistake("Your map is right. On the curve each square comes alone: those before it stay hidden.",
+                _hiding(deleted=lambda masks: masks)),
+        Mistake("Your map is right. The curve goes the wrong way round: the square with the largest fall comes first.",
+                _hiding(rising=True))),
+    without="lecturekit's `attribution.occlusion`, `localisation.deletion` and their like (`attribution.spans` is allowed)",
+    forbidden=("occlusion", "sliding_scores", "deletion", "insertion"))
 
 
 # 03.3 A map's scores
@@ -260,7 +280,7 @@ def _telling(draw, *numbers):
 
 
 SCORES = Question(
-    "03.3", "map_scores", points=5, minutes=15, reference=_right_scores, mistakes=SCORE_MISTAKES,
+    "03.3", "map_scores", points=5, minutes=10, reference=_right_scores, mistakes=SCORE_MISTAKES,
     kinds=(Kind("ordinary", "the maximum lies inside the mask", _telling(_with_peak(True, False), 0, 1, 2, 3, 4, 5, 6, 7)),
            Kind("edge", "the maximum lies outside of the mask", _telling(_with_peak(False, True), 0, 1, 2, 3, 4, 5)),
            Kind("edge", "a mask of one pixel", _one_pixel),
@@ -273,4 +293,4 @@ SCORES = Question(
     without="lecturekit's `localisation.pointing_game`, `energy_inside` and `iou`",
     forbidden=("pointing_game", "energy_inside", "iou"))
 
-QUESTIONS = [SPANS, LINEAR, SCORES]
+QUESTIONS = [SPANS, SLIDING_SQUARE, SCORES]

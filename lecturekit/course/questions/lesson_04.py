@@ -1,12 +1,14 @@
-"""Lesson 4, saliency: the gradient of a probability, what a ReLU passes back, integrated gradients."""
+"""Lesson 4, saliency: the gradient of a probability, three ways back through ReLUs, integrated gradients."""
 
 import torch
+from torch import nn
 
+from lecturekit import attribution
 from lecturekit.attribution import rules
-from lecturekit.course.questions import Kind, Mistake, Question
+from lecturekit.course.questions import Kind, Mistake, Network, Question
 from lecturekit.course.questions.drawing import normal, telling, uniform, whole
 
-BACK = rules.RULES
+BACK, GRADIENT = rules.RULES, attribution.gradient
 
 # 04.1 The gradient of a probability
 
@@ -42,7 +44,7 @@ def _likeliest(gradients, logits, target):
 
 
 PROBABILITY = Question(
-    "04.1", "probability_gradient", points=5, minutes=15, reference=_of_probability,
+    "04.1", "probability_gradient", points=5, minutes=10, reference=_of_probability,
     kinds=(Kind("ordinary", "four classes", telling(_logits(4, (3, 5, 5)), _of_probability, _likeliest)),
            Kind("edge", "two classes", _logits(2, (1, 3, 3))),
            Kind("edge", "ten classes, the last one asked for", _logits(10, (3, 4, 6), target=9)),
@@ -68,63 +70,96 @@ PROBABILITY = Question(
                 lambda g, z, t: -_share(g, z, t) * _mean_gradient(g, z))))
 
 
-# 04.2 What a ReLU passes back
+# 04.2 Three ways back through a network's ReLUs
 
 
-def _relu(rule, height=4, width=5):
-    """Draws the input of a ReLU and the signal from above (H,W)."""
-    return lambda random: (normal(random, height, width), normal(random, height, width), rule)
+def _network_of(architecture, rule, count=2, height=12, width=12):
+    """Draws a network, images (N,3,H,W) and a class for each; the rule is given."""
+    def draw(random):
+        network = Network(architecture, whole(random, 0, 1 << 20))
+        return network, uniform(random, count, 3, height, width), torch.randint(5, (count,), generator=random), rule
+    return draw
 
 
-def _lecture(rule):
-    """The example of the lecture (Springenberg et al. 2015, figure 1)."""
-    inputs = torch.tensor([[1.0, -1, 5], [2, -5, -7], [-3, 2, 4]])
-    return lambda random: (inputs, torch.tensor([[-2.0, 3, -1], [6, -3, 1], [2, -1, 3]]), rule)
+def _bundled(random):
+    return (Network("resnet_s"), uniform(random, 1, 3, 64, 64), torch.randint(20, (1,), generator=random), "guided")
 
 
-def _with_zeros(random):
-    return normal(random, 4, 5) * (uniform(random, 4, 5) > 0.4), 1 + uniform(random, 4, 5), "gradient"
-
-
-def _back(inputs, above, rule):
-    return BACK[rule](inputs, above)
+def _through(model, images, classes, rule):
+    return GRADIENT(model, images, classes, rule=rule)
 
 
 def _with(**own):
-    """The reference, but for the rules that `own` replaces."""
-    return lambda inputs, above, rule: own.get(rule, BACK[rule])(inputs, above)
+    """The reference, but for the rules that `own` replaces: by another one, or by a function of (inputs, above)."""
+    return lambda model, images, classes, rule: GRADIENT(model, images, classes, rule=own.get(rule, rule))
 
 
-RELUS = Question(
-    "04.2", "passed_back", points=5, minutes=10, reference=_back,
-    kinds=(Kind("ordinary", "backpropagation", _relu("gradient")),
-           Kind("edge", "the deconvnet", _relu("deconvnet")),
-           Kind("edge", "guided backpropagation", _relu("guided")),
-           Kind("edge", "the example of the lecture, guided", _lecture("guided")),
-           Kind("degenerate", "inputs of exactly zero", _with_zeros),
-           Kind("large", "a large map, guided", _relu("guided", 30, 40))),
-    idea="A ReLU was open where its input was positive. Backpropagation asks where it was open, the deconvnet asks "
-         "whether the signal itself is positive, and guided backpropagation asks both.",
-    formula="gradient: above where inputs > 0, else 0. deconvnet: above where above > 0, else 0. guided: above where "
-            "both are positive, else 0.",
+def _only_children(model, images, classes, rule):
+    """The rule at the network's own children alone; a ReLU within a block passes back what it always does."""
+    def hook(module, into, out):
+        return (BACK[rule](into[0], out[0]),) if rule == "deconvnet" else (into[0].clamp(min=0),)
+    for module in model.children() if rule != "gradient" else ():
+        if isinstance(module, nn.ReLU):
+            module.register_full_backward_hook(hook)
+    return GRADIENT(model, images, classes)
+
+
+def _at_the_end(model, images, classes, rule):
+    slope = GRADIENT(model, images, classes)
+    return slope if rule == "gradient" else slope.clamp(min=0)
+
+
+def _left_hanging(model, images, classes, rule):
+    found = GRADIENT(model, images, classes, rule=rule)
+    next(module for module in model.modules() if isinstance(module, nn.ReLU)).register_full_backward_hook(lambda *of: None)
+    return found
+
+
+THROUGH = Question(
+    "04.2", "through_relus", points=5, minutes=20, reference=_through, bundled=("resnet_s",),
+    kinds=(Kind("ordinary", "guided backpropagation", _network_of("plain", "guided")),
+           Kind("ordinary", "the deconvnet", _network_of("plain", "deconvnet")),
+           Kind("edge", "backpropagation", _network_of("plain", "gradient", 3)),
+           Kind("edge", "pictures that are not square, a hidden layer", _network_of("deep_head", "deconvnet", 2, 9, 14)),
+           Kind("edge", "ReLUs within blocks", _network_of("residual", "guided", 2, 10, 9)),
+           Kind("edge", "a network that must come back without a hook", _network_of("lent", "guided", 1)),
+           Kind("large", "the course's own network", _bundled)),
+    idea="A backward hook sees the signal above a module and the one that it passes down, and may put another one in its "
+         "place. What a ReLU passes down is zero already where its input was not positive. So backpropagation needs no "
+         "hook, guided backpropagation keeps what is positive of the signal below, and the deconvnet what is positive of "
+         "the signal above. A hook stays until its handle takes it off.",
+    formula="hook(module, below, above) returns (below[0].clamp(min=0),) for guided and (above[0].clamp(min=0),) for "
+            "deconvnet; module.register_full_backward_hook(hook) for each torch.nn.ReLU in model.modules(); leaf = "
+            "images.clone().requires_grad_(); score = model(leaf)[torch.arange(N), classes].sum(); "
+            "torch.autograd.grad(score, leaf); then handle.remove() for each handle.",
     mistakes=(
-        Mistake("You exchanged two rules: backpropagation looks at the input of the ReLU, the deconvnet at the signal "
-                "from above.", _with(gradient=BACK["deconvnet"], deconvnet=BACK["gradient"])),
-        Mistake("Your guided rule looks at the signal from above only: it must also be zero where the input was.",
-                _with(guided=BACK["deconvnet"])),
+        Mistake("Your deconvnet asks where the ReLU was open: it asks only whether the signal from above is positive.",
+                _with(deconvnet="gradient")),
+        Mistake("Your deconvnet is guided backpropagation: it keeps what is positive of the signal from above, also where "
+                "the ReLU was shut.", _with(deconvnet="guided")),
+        Mistake("Your guided rule looks at the signal from above only: it must also be zero where the ReLU's input was "
+                "not positive.", _with(guided="deconvnet")),
         Mistake("Your guided rule looks at the input only: it must also be zero where the signal is negative.",
-                _with(guided=BACK["gradient"])),
-        Mistake("You multiply by the input: a ReLU's slope is 1 where its input is positive, however large it is.",
-                _with(gradient=lambda x, a: a * x.clamp(min=0), guided=lambda x, a: a.clamp(min=0) * x.clamp(min=0))),
-        Mistake("Your guided rule lets through what one of the two conditions allows: it takes both.",
-                _with(guided=lambda x, a: a * ((x > 0) | (a > 0)))),
-        Mistake("Your deconvnet gives the ReLU of the input: it is the signal from above that it rectifies.",
-                _with(deconvnet=lambda x, a: x.clamp(min=0))),
-        Mistake("At an input of exactly 0 the ReLU is shut: only what is greater than 0 lets the signal through.",
-                _with(gradient=lambda x, a: a * (x >= 0))),
-        Mistake("You give 1 where the signal passes: what passes is the signal itself.",
-                lambda x, a, rule: (BACK[rule](x, a) != 0).float())),
-    without="lecturekit's `rules`", forbidden=("relu_rule", "RULES"))
+                _with(guided="gradient")),
+        Mistake("You exchanged two rules: guided backpropagation asks both questions, the deconvnet one.",
+                _with(guided="deconvnet", deconvnet="guided")),
+        Mistake("You keep what is negative of the signal: both rules let through what is positive.",
+                _with(guided=lambda inputs, above: above.clamp(max=0) * (inputs > 0),
+                      deconvnet=lambda inputs, above: above.clamp(max=0))),
+        Mistake("You rectify at the end, in the picture: the rule holds at every ReLU on the way.", _at_the_end),
+        Mistake("Some ReLUs stand within blocks, where your hooks do not reach: go through all the network's modules.",
+                _only_children),
+        Mistake("You take the gradient of the probability: take that of the logit.",
+                lambda model, images, classes, rule: GRADIENT(model, images, classes, "probability", rule=rule)),
+        Mistake("All your images are asked for the first image's class.",
+                lambda model, images, classes, rule: GRADIENT(model, images, classes[:1].expand(len(classes)), rule=rule)),
+        Mistake("You take absolute values: here the signed gradient is asked for.",
+                lambda *of: _through(*of).abs()),
+        Mistake("Your hooks stay on the network, and change every later gradient: their handles take them off.",
+                _left_hanging)),
+    without="lecturekit's `rules` and `attribution`",
+    forbidden=("relu_rule", "RULES", "class_gradient", "gradient", "saliency", "smooth_grad", "unit_gradient",
+               "differentiate"))
 
 
 # 04.3 Integrated Gradients
@@ -162,7 +197,7 @@ def _middles(steps):
 _integrated = _integrated_at(_middles)
 
 PATH = Question(
-    "04.3", "integrated", points=5, minutes=20, reference=_integrated,
+    "04.3", "integrated", points=5, minutes=15, reference=_integrated,
     kinds=(Kind("ordinary", "a few steps", _network(6, 4, 8)),
            Kind("edge", "one step", _network(6, 4, 1)),
            Kind("edge", "a black baseline", _network(7, 5, 4, baseline=0.0)),
@@ -192,4 +227,4 @@ PATH = Question(
                     image, 0 * image, first, second, _middles(steps)))),
     without="lecturekit's `attribution.integrated_gradients`", forbidden=("integrated_gradients",))
 
-QUESTIONS = [PROBABILITY, RELUS, PATH]
+QUESTIONS = [PROBABILITY, THROUGH, PATH]

@@ -139,6 +139,11 @@ def _overwritten(model, images, classes, layer):
     return _grad_cam(model, images, classes, layer)
 
 
+def _left_hanging(model, images, classes, layer):
+    model.get_submodule(layer).register_forward_hook(lambda module, values, output: None)
+    return _grad_cam(model, images, classes, layer)
+
+
 def _grad_cam(model, images, classes, layer):
     return GRAD_CAM(model, images, classes, layer)
 
@@ -151,10 +156,12 @@ HOOKED = Question(
            Kind("edge", "a layer before one that works in place", _network("inplace", "conv2")),
            Kind("edge", "a block with a shortcut", _network("residual", "block1.relu2", 2, 10, 9)),
            Kind("edge", "a network whose ReLUs are functions", _network("functional", "conv1", 1)),
+           Kind("edge", "a network that must come back without a hook", _network("lent", "relu2")),
            Kind("large", "the course's own network", _bundled)),
     idea="A forward hook hands you the layer's output while the network runs; ask autograd for the gradient of the "
          "chosen logits there. Each map then has one weight: how much the logit likes it on average. If the next layer "
-         "works in place, what you kept is overwritten, unless the network goes on with a copy.",
+         "works in place, what you kept is overwritten, unless the network goes on with a copy. A hook stays until its "
+         "handle takes it off.",
     formula="kept = []; a forward hook does kept.append(output) and returns output.clone(); logits = model(images with "
             "requires_grad_()), the hook is removed; score = logits[range(N), classes].sum(); gradients, = "
             "torch.autograd.grad(score, kept[0]); weights = gradients.mean((2, 3)); the map is the sum over c of weights "
@@ -176,6 +183,8 @@ HOOKED = Question(
                 _by_hand(lambda values, gradients: (gradients.mean((0, 2, 3))[:, None, None] * values).sum(1))),
         Mistake("You average over the maps: they add up.",
                 _by_hand(lambda values, gradients: (gradients.mean((2, 3), keepdim=True) * values).mean(1))),
+        Mistake("Your hook stays on the network, and runs in every later call: its handle takes it off.",
+                _left_hanging),
         Mistake("Right, but where the next layer works in place: it overwrites what your hook kept.", _overwritten)),
     without="lecturekit's `hooks` and `attribution`",
     forbidden=("hooks", "grad_cam", "hires_cam", "cam", "guided_grad_cam", "differentiate", "class_gradient", "record",
