@@ -26,9 +26,11 @@ START, WALK = "another random start within the ball", "the last line brings the 
 EQUIVALENT = {
     "01.1": {"torch.zeros(image.shape[0] - rows + 1, image.shape[1] - cols + 1) -> "
              "torch.ones(image.shape[0] - rows + 1, image.shape[1] - cols + 1)": "each entry is written later"},
+    "03.2": {"0 -> -1": "a batch of one", "0 -> -1 #4": "a batch of one", "0 -> -1 #5": "a batch of one",
+             "image.clone() -> image": "for the curve: the map is done, and the call owns the image"},
     "03.3": {"mask.flatten()[map.argmax()].float() -> mask.flatten()[map.argmax()]": "true is 1"},
     "04.1": {"0 -> -1": ONE_AXIS},
-    "04.2": {"0 -> -1": "a tuple of one", "images.clone() -> images": "the call owns them"},
+    "04.2": {"0 -> -1 #2": "a tuple of one", "images.clone() -> images": "the call owns them"},
     "04.3": {"0 -> -1": "a tuple of one"},
     "05.2": {"0 -> -1": "a list of one", "0 -> -1 #2": "a list of one", "images.clone() -> images": "the call owns them"},
     "07.3": {"((found[:, None] - known[None]) ** 2).sum(2) -> ((found[:, None] - known[None]) ** 2).mean(2)":
