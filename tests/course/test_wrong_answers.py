@@ -31,9 +31,11 @@ EQUIVALENT = {
              "(torch.autograd.grad(values.sum(), leaf)[0][0] != 0).all(0)": "a unit that sees a pixel sees its three colours"},
     "02.1": {"0 -> -1": "a list of one", "0 -> -1 #2": "a list of one", "0 -> -1 #3": "a list of one",
              "kept[0].mean((2, 3)) -> kept[0].sum((2, 3))": "the cosine takes no notice of lengths"},
+    "03.2": {"0 -> -1": "a batch of one", "0 -> -1 #4": "a batch of one", "0 -> -1 #5": "a batch of one",
+             "image.clone() -> image": "for the curve: the map is done, and the call owns the image"},
     "03.3": {"mask.flatten()[map.argmax()].float() -> mask.flatten()[map.argmax()]": "true is 1"},
     "04.1": {"0 -> -1": ONE_AXIS},
-    "04.2": {"0 -> -1": "a tuple of one", "images.clone() -> images": "the call owns them"},
+    "04.2": {"0 -> -1 #2": "a tuple of one", "images.clone() -> images": "the call owns them"},
     "04.3": {"0 -> -1": "a tuple of one"},
     "05.2": {"0 -> -1": "a list of one", "0 -> -1 #2": "a list of one", "images.clone() -> images": "the call owns them"},
     "07.3": {"((found[:, None] - known[None]) ** 2).sum(2) -> ((found[:, None] - known[None]) ** 2).mean(2)":
