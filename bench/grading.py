@@ -150,6 +150,8 @@ WAYS = {"one": timed, "two": partial(timed, workers=2), "dask": on_dask}
 
 def simulate(folder, count, workers=4):
     """A class of `count` on Dask, by a stand-in for the grader, a worker killed for each fiftieth of the class."""
+    import dask
+    dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})   # workers that come back at once
     from distributed import LocalCluster
     for number in range(count):
         place = folder / "in" / f"s{number:04}"
