@@ -106,6 +106,17 @@ def test_a_lecture_fits_its_slides_and_prints_without_a_blank_page(number, built
     assert len(found) == len(printed_pages)
 
 
+@pytest.mark.parametrize("kind", ["", "-lecture"])
+def test_axe_finds_nothing_against_wcag_aa(kind, built, chromium):
+    """On the first slide as it is presented, and on all of them as they are printed."""
+    address = built["04"].with_name(f"{built['04'].stem}{kind}.html").as_uri()
+    with browser.opened(chromium) as page:
+        for view, shown in (("", ".reveal.ready"), ("?print-pdf", ".pdf-page")):
+            page.goto(address + view)
+            page.wait_for_selector(shown)
+            assert browser.against_wcag_aa(page) == []
+
+
 def test_a_deck_becomes_a_pdf_or_says_what_is_missing(built, chromium, monkeypatch):
     path = slides.pdf(lecture_of(built["01"]))
     assert path.suffix == ".pdf" and len(re.findall(rb"/Type\s*/Page\b", path.read_bytes())) >= lecture.LEAST
