@@ -1,8 +1,11 @@
 """What a student calls: `check("03.1", my_function)` compares a function with the course's own on fixed inputs."""
 
 import inspect
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
+
+from IPython import get_ipython
 
 from lecturekit.course import comparing, judging, sources
 from lecturekit.course.grading import answers
@@ -57,9 +60,19 @@ class Wrong(Told, AssertionError):
 def check(identifier, function, seed=0):
     """Compare `function` with the reference of a question; `seed` draws the inputs.
 
-    Returns `Passed`. Raises `NotWritten` where the stub still stands, and `Wrong`, with what differs and a hint, where
-    the answer is wrong; where it fails by an exception, that one.
+    Returns `Passed`. Raises `Wrong`, with what differs and a hint, where the answer is wrong; where it fails by an
+    exception, that one. Where the stub still stands, it raises `NotWritten`, or in a notebook says so in a line of its own
+    and returns None: then papermill, too, is content, and nbgrader, which reads it in stderr, gives no point.
     """
+    try:
+        return _checked(identifier, function, seed)
+    except NotWritten as untried:
+        if not hasattr(get_ipython(), "kernel"):
+            raise
+        print(untried, file=sys.stderr)
+
+
+def _checked(identifier, function, seed):
     asked = question(identifier)
     if not callable(function):
         raise TypeError(f"function: got {type(function).__name__}. It takes your function {asked.function}.")

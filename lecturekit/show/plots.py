@@ -206,10 +206,11 @@ def lines(x, curves, xlabel="", ylabel="", bands=None, size=(7.5, 4), **axis):
 
 
 def _name_curves(ax):
-    """The name of each curve in its colour, to the right of its end; names that would overlap are moved apart."""
+    """The name of each curve in its colour, to the right of its end, or where that is cut off at the edge of the axes;
+    names that would overlap are moved apart."""
     lines = [line for line in ax.lines if not line.get_label().startswith("_")]
     ends = [line.get_xydata()[-1] for line in lines]   # as numbers, also where x has names
-    heights = ax.transAxes.inverted().transform(ax.transData.transform(ends))[:, 1]
+    heights = ax.transAxes.inverted().transform(ax.transData.transform(ends))[:, 1].clip(0, 1)
     places = _apart(heights, 0.9 * plt.rcParams["font.size"] * 1.5 / (72 * ax.figure.get_figheight()))
     for line, place in zip(lines, places):
         name = ax.annotate(line.get_label(), (1.02, place), xycoords="axes fraction", color=line.get_color(), va="center",

@@ -39,7 +39,9 @@ MEASURE = """() => Reveal.getSlides().map(slide => {
         lines: slide.querySelectorAll('pre.code .line').length, notes: !!slide.querySelector('aside.notes'),
         shows: !!slide.querySelector('pre, figure'),
         formulas: slide.querySelectorAll('.math').length, drawn: slide.querySelectorAll('.math .katex').length,
-        errors: slide.querySelectorAll('.katex-error').length, words: body.innerText,
+        errors: slide.querySelectorAll('.katex-error').length,
+        swollen: [...slide.querySelectorAll('.katex .text')].filter(   // words of a formula that the deck's rules reach
+            part => getComputedStyle(part).fontSize != getComputedStyle(part.parentElement).fontSize).length, words: body.innerText,
     };
 })"""
 
@@ -79,7 +81,7 @@ def test_every_slide_fits_and_can_be_read(number, built, chromium):
         assert slide["text"] >= TEXT_PX and slide["code"] >= CODE_PX and slide["footer"] >= FOOTER_PX, slide
         assert slide["lines"] <= deck.CODE_LINES, slide
         assert slide["notes"] or not slide["shows"], slide
-        assert slide["formulas"] == slide["drawn"] and not slide["errors"], slide
+        assert slide["formulas"] == slide["drawn"] and not slide["errors"] and not slide["swollen"], slide
         assert "$" not in re.sub(r"`.*?`", "", slide["words"]) or slide["shows"], slide
 
 
@@ -104,6 +106,17 @@ def test_a_lecture_fits_its_slides_and_prints_without_a_blank_page(number, built
         assert not slide["lines"] and slide["notes"] and slide["formulas"] == slide["drawn"], slide
     printed_pages = re.findall(rb"/Type\s*/Page\b", (tmp_path / "deck.pdf").read_bytes())
     assert len(found) == len(printed_pages)
+
+
+@pytest.mark.parametrize("kind", ["", "-lecture"])
+def test_axe_finds_nothing_against_wcag_aa(kind, built, chromium):
+    """On the first slide as it is presented, and on all of them as they are printed."""
+    address = built["04"].with_name(f"{built['04'].stem}{kind}.html").as_uri()
+    with browser.opened(chromium) as page:
+        for view, shown in (("", ".reveal.ready"), ("?print-pdf", ".pdf-page")):
+            page.goto(address + view)
+            page.wait_for_selector(shown)
+            assert browser.against_wcag_aa(page) == []
 
 
 def test_a_deck_becomes_a_pdf_or_says_what_is_missing(built, chromium, monkeypatch):

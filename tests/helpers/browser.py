@@ -10,13 +10,16 @@ import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
+from axe_playwright_python import sync_playwright as axe
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 SWITCHES = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
             "--disable-component-update --disable-sync").split()
+LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 SETTINGS = {"notebook-extension/tracker": {"windowingMode": "none"},
             "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
 PLACES = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "share", "JUPYTER_RUNTIME_DIR": "runtime",
@@ -38,6 +41,14 @@ def opened(chromium, width=1200, height=900):
         expect.set_options(timeout=60_000)
         yield page
         browser.close()
+
+
+def against_wcag_aa(page):
+    """[(rule, how many elements, the first of them)] of what axe holds against WCAG AA on a page."""
+    page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text())
+    found = page.evaluate(f"axe.run(document, {{runOnly: {LEVELS}}})")
+    assert found["passes"]
+    return [(rule["id"], len(rule["nodes"]), rule["nodes"][0]["target"]) for rule in found["violations"]]
 
 
 def outside(page, *inside):

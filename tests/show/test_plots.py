@@ -167,6 +167,13 @@ def test_curves_have_intervals_and_names_that_do_not_overlap():
     assert axis.collections[0].get_segments()[1][:, 1].tolist() == pytest.approx([0.4, 0.6])
 
 
+def test_the_name_of_a_curve_that_leaves_the_axes_stands_at_their_edge():
+    plots.curves({"off": ([0, 1], [0.5, 3], [0.5, 3], [0.5, 3]), "in": ([0, 1], [0.5, 0.2], [0.5, 0.2], [0.5, 0.2])},
+                 ylim=(0, 1), alt="It shows this.")
+    _, (ax,) = drawn()
+    assert [name.xy[1] for name in ax.texts] == [1, pytest.approx(0.2)]
+
+
 def test_long_names_of_curves_take_no_room_and_are_not_cut_off(recwarn):
     plots.lines([0, 1], {"a name that is longer than the axes are wide " * 2: [0, 1], "b": [1, 0]}, size=(3, 2), alt="It shows.")
     sheet, (axis,) = drawn()
