@@ -10,7 +10,7 @@ import nbformat
 
 TAG = "about"
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
-SHARE, UNITS = 0.25, 1.5   # how far a number may be off: this share of it, or so many units of its last digit
+SHARE, UNITS = 0.3, 1.5   # how far a number may be off: this share of it, or so many units of its last digit
 
 
 def alike(ours, theirs):
