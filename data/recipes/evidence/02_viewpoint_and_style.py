@@ -2,8 +2,9 @@
 
 import grids
 import numpy as np
-from lecturekit.representation import variance
 from measured import mean
+
+from lecturekit.representation import variance
 
 QUESTION = "Inside a category, how much of a layer's variance goes with the viewpoint, and how much with the style?"
 UNIT = "share of the variance in a category"

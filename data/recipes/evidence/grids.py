@@ -1,11 +1,11 @@
 """Viewpoint and style inside each category of the rendered grid: their parts of a layer's variance, and their dimensions."""
 
 import numpy as np
+from measured import mean
 
 from lecturekit.networks import models
 from lecturekit.pictures import datasets, pixels
 from lecturekit.representation import embedding, variance
-from measured import mean
 
 SETTINGS = {"network": "resnet_s", "side": 96, "views": 8, "twins": 3}
 WEIGHTS = ("weights/resnet_s.safetensors", "tabletop/grid.tar")
