@@ -303,7 +303,8 @@ def _by_heading(source):
 
 
 def _has_widget(cell):
-    return any(lessons.WIDGET in {**output.get("data", {}), **output.get("metadata", {})} for output in cell.get("outputs", []))
+    return any(lessons.WIDGET in {**output.get("data", {}), **output.get("metadata", {})}
+               for output in cell.get("outputs", []))
 
 
 def _printed(cell):
