@@ -94,7 +94,7 @@ def sections(notebook, stubs, name):
     for cell, following in zip(notebook.cells, [*notebook.cells[1:], None]):
         kind = cell.metadata.get("slideshow", {}).get("slide_type", "-")
         if kind != "skip":
-            builder.add(cell, kind, following is not None and _has_widget(following))
+            builder.add(cell, kind, following is not None and has_widget(following))
     return [section for section in builder.sections if section]
 
 
@@ -167,7 +167,7 @@ class _Builder:
             self.last.code += "\n\n" + cell.source
         elif mark.get("solution"):
             self.exercise(cell)
-        elif _has_widget(cell):
+        elif has_widget(cell):
             self.last.live = cell.id
             self.last.notes.append(f"Live: run {self.place(cell)} and move the sliders.")
         else:
@@ -302,8 +302,10 @@ def _by_heading(source):
     return found + [(len(marks), heading, body.strip()) for marks, heading, body in zip(*[iter(parts[1:])] * 3)]
 
 
-def _has_widget(cell):
-    return any(lessons.WIDGET in {**output.get("data", {}), **output.get("metadata", {})} for output in cell.get("outputs", []))
+def has_widget(cell):
+    """Whether a cell shows a widget, or what is stored of one."""
+    return any(lessons.WIDGET in {**output.get("data", {}), **output.get("metadata", {})}
+               for output in cell.get("outputs", []))
 
 
 def _printed(cell):

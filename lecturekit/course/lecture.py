@@ -10,7 +10,7 @@ from lecturekit.course.deck import Slide
 
 LEAST, MOST = 25, 35             # slides of a lecture
 LEFT_OUT = re.compile(r"Exercise|References")
-ANSWERS = re.compile(r"\*The answer to [^\n]*?(?=\n\n|$)")   # of an exercise: not shown in class
+ANSWERS = re.compile(r"\*The answer to .*?(?=\n\n|$)", re.S)   # of an exercise: not shown in class
 PREDICT = re.compile(r"\*(?:Predict|Write down)[^*]{15,}\*(?:\s*\([^)]*\))?|\*?Predict(?: first)?:\*? [^?]*\?")
 SENTENCES = 2                    # of a reading that are shown; all of it stands in the notes
 LONGEST = 260                    # characters of what is shown

@@ -5,7 +5,6 @@ Signed maps are drawn on a diverging scale centred on zero, all others on a perc
 
 import itertools
 import math
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -96,11 +95,21 @@ def maps(values, titles=None, images=None, columns=6, size=2.0, signed=None, sha
 
 @dataclass
 class Code:
-    """How numbers became colours, so that maps that follow each other are coloured alike: signed once one of them was."""
+    """How numbers became colours, so that maps that follow each other are coloured alike: signed once one of them was.
+
+    Within `with code:`, `overlay` keeps to it and notes there which scale it took.
+    """
 
     signed: bool = False
     low: float | None = None      # the ends of the last map's scale; None where there was no map
     high: float | None = None
+
+    def __enter__(self):
+        self._before = _code.set(self)
+        return self
+
+    def __exit__(self, *_):
+        _code.reset(self._before)
 
     @property
     def colours(self):
@@ -119,16 +128,6 @@ class Code:
 
 
 _code = ContextVar("code", default=None)
-
-
-@contextmanager
-def coded(code):
-    """Within it, `overlay` keeps to a Code and notes there which scale it took."""
-    token = _code.set(code)
-    try:
-        yield code
-    finally:
-        _code.reset(token)
 
 
 def overlay(values, image, strength=0.65):
@@ -210,6 +209,7 @@ def _name_curves(ax):
     names that would overlap are moved apart."""
     lines = [line for line in ax.lines if not line.get_label().startswith("_")]
     ends = [line.get_xydata()[-1] for line in lines]   # as numbers, also where x has names
+    ax.autoscale_view()   # else the axes do not yet know where the curves lie
     heights = ax.transAxes.inverted().transform(ax.transData.transform(ends))[:, 1].clip(0, 1)
     places = _apart(heights, 0.9 * plt.rcParams["font.size"] * 1.5 / (72 * ax.figure.get_figheight()))
     for line, place in zip(lines, places):

@@ -106,7 +106,7 @@ class _Shown:
     def __call__(self, values):
         key = (self.code.signed, *values.values())
         if key not in self.drawn:
-            with plots.coded(self.code):
+            with self.code:
                 picture = _image(self.draw(**values))
             key = (self.code.signed, *key[1:])
             self.drawn[key] = picture if self.code.low is None else _above(picture, self.code.bar(self.width), self.width)

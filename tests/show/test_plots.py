@@ -174,6 +174,13 @@ def test_the_name_of_a_curve_that_leaves_the_axes_stands_at_their_edge():
     assert [name.xy[1] for name in ax.texts] == [1, pytest.approx(0.2)]
 
 
+def test_names_stand_beside_the_ends_of_curves_far_above_one():
+    plots.lines(range(40), {"logit": torch.linspace(0, 300, 40), "other": torch.linspace(0, -50, 40)}, alt="It shows.")
+    ax = drawn()[1][0]
+    names = {text.get_text(): text.xy[1] for text in ax.texts}
+    assert 0.9 < names["logit"] < 1 and 0 < names["other"] < 0.1
+
+
 def test_long_names_of_curves_take_no_room_and_are_not_cut_off(recwarn):
     plots.lines([0, 1], {"a name that is longer than the axes are wide " * 2: [0, 1], "b": [1, 0]}, size=(3, 2), alt="It shows.")
     sheet, (axis,) = drawn()
