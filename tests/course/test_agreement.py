@@ -19,7 +19,7 @@ OWNERS = {   # where a name that a question forbids is found
     "shares": "variance.shares", "occlusion": "attribution.occlusion", "pointing_game": "localisation.pointing_game",
     "relu_rule": "rules.relu_rule", "integrated_gradients": "attribution.integrated_gradients", "cam": "attribution.cam",
     "hooks": "hooks.record", "discrimination": "localisation.discrimination", "optimise": "optimise.optimise",
-    "gram": "objectives.gram", "cdist": "torch.cdist", "warp": "video.warp", "pgd": "attacks.pgd",
+    "gram": "objectives.gram", "cdist": "torch.cdist", "pgd": "attacks.pgd",
     "smoothing": "smoothing.certify", "deepfool": "attacks.deepfool", "attacks": "attacks.fgsm", "ball": "projections.ball"}
 
 

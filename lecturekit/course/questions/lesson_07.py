@@ -1,9 +1,11 @@
-"""Lesson 7, inversion: the normalised error, the nearest pre-image of a linear code, codes matched to their owners."""
+"""Lesson 7, inversion: the normalised error, a pre-image by descent, codes matched to their owners."""
 
 import torch
 
-from lecturekit.course.questions import Kind, Mistake, Question
-from lecturekit.course.questions.drawing import normal, telling
+from lecturekit.course import comparing, judging
+from lecturekit.course.questions import Kind, Mistake, Network, Question, Verdict
+from lecturekit.course.questions.drawing import normal, telling, uniform, whole
+from lecturekit.networks import hooks
 
 # 07.1 The normalised error
 
@@ -62,72 +64,155 @@ ERRORS = Question(
     without="lecturekit's own losses of codes", forbidden=("content_loss", "near_code"))
 
 
-# 07.2 The nearest pre-image
+# 07.2 A pre-image, by descent
 
 
-def _double(random, *shape):
-    return normal(random, *shape).double()
+def _wanted(architecture, layer, count=1, enough=0.01, picture=uniform, start=None, height=12, width=12):
+    """Draws a network, the code (N,...) that pictures have at a layer, and a start (N,3,H,W), grey with some noise; how
+    small the error is to be, and how many steps may be taken, are given."""
+    def draw(random):
+        network = Network(architecture, None if architecture == "resnet_s" else whole(random, 0, 1 << 20))
+        pictures = picture(random, count, 3, height, width)
+        code = hooks.features(judging.built([network])[0], pictures, layer)
+        begin = (start or _greyish)(random, *pictures.shape)
+        return network, layer, code, begin, enough, MOST
+    return draw
 
 
-def _linear_code(size, pixels):
-    """Draws weights (M,D) of full row rank, a code (M,) and a start (D,)."""
-    return lambda random: (_double(random, size, pixels), _double(random, size), _double(random, pixels))
+MOST = 300
 
 
-def _there_already(random):
-    weights, _, start = _linear_code(3, 6)(random)
-    return weights, weights @ start, start
+def _greyish(random, *shape):
+    return (0.5 + 0.1 * normal(random, *shape)).clamp(0, 1)
 
 
-def _from_zero(random):
-    weights, code, start = _linear_code(3, 7)(random)
-    return weights, code, torch.zeros_like(start)
+def _black_and_white(random, *shape):
+    return (uniform(random, *shape) > 0.5).float()
 
 
-def _nearest(weights, code, start):
-    return start + torch.linalg.pinv(weights) @ (code - weights @ start)
+def _last_hard(random, *shape):
+    """Pictures near the start, but for the last one."""
+    return torch.cat([_greyish(random, *shape)[:-1], _black_and_white(random, *shape)[-1:]])
 
 
-def _transposed(weights, code, start):
-    return start + weights.T @ (code - weights @ start)
+def _arrived(random):
+    network, layer, code, start, enough, most = _wanted("curved", "conv2")(random)
+    there = _descent(judging.built([network])[0], layer, code, start, enough / 4, most)
+    return network, layer, code, there, enough, most
 
 
-def _seen_part(weights, code, start):
-    inverse = torch.linalg.pinv(weights)
-    return inverse @ code + inverse @ (weights @ start)
+def _relative(found, code):
+    return _squares(found - code) / _squares(code)
 
 
-def _one_step(weights, code, start):
-    gradient = weights.T @ (weights @ start - code)
-    return start - gradient / weights.norm() ** 2
+def _met(errors, enough):
+    return bool((errors <= enough).all())
 
 
-NEAREST = Question(
-    "07.2", "nearest_pre_image", points=5, minutes=15, reference=_nearest,
-    kinds=(Kind("ordinary", "fewer numbers than pixels", _linear_code(3, 8)),
-           Kind("edge", "one number", _linear_code(1, 5)),
-           Kind("edge", "as many numbers as pixels", _linear_code(4, 4)),
-           Kind("edge", "a start of zeros", _from_zero),
-           Kind("degenerate", "a start that has the code", _there_already),
-           Kind("large", "many pixels", _linear_code(20, 60))),
-    idea="The start has a code of its own. Correct only what it is short of, by the shortest change of the picture; "
-         "what the code cannot see stays as it is.",
-    formula="What the code is short of, code - weights @ start, goes back to a picture by torch.linalg.pinv(weights); "
-            "add it to the start.",
+def _descent(model, layer, code, start, enough, most, error=_relative, met=_met, sign=1, least=0, box=True, boxed=False):
+    """Adam on the code's error, with one part exchanged: which error, when it is met, from which step on that counts, and
+    whether pictures are kept in [0,1] after each step, or only `boxed` at the end."""
+    image = start.clone()
+    adam = torch.optim.Adam([image.requires_grad_()], 0.05)
+    for step in range(most):
+        with torch.enable_grad():
+            errors = error(hooks.forward_to(model, image, layer), code)
+            image.grad, = torch.autograd.grad(sign * errors.sum(), image)
+        if step >= least and met(errors, enough):
+            break
+        adam.step()
+        if box:
+            image.data.clamp_(0, 1)
+    return image.detach().clamp(0, 1) if boxed else image.detach()
+
+
+def _before(model, layer, code, start, enough, most):
+    """The errors (N,) of the start's codes."""
+    return _relative(hooks.features(model, start, layer), code)
+
+
+def _has_the_code(arguments, answer, before):
+    """Whether pictures lie in [0,1] and have their codes, and whether a start that has its code already was left alone."""
+    model, layer, code, start, enough, _ = judging.built(arguments)
+    found = comparing.array(answer)
+    if found is None or found.shape != start.shape:
+        return Verdict("shape", f"got {comparing.described(answer)}, expected pictures of shape {tuple(start.shape)}")
+    found = torch.from_numpy(found).float()
+    if not torch.isfinite(found).all():
+        return Verdict("NaN", "the pictures hold NaN or infinite values")
+    if found.min() < -1e-4 or found.max() > 1 + 1e-4:
+        return Verdict("no picture", f"the values go from {found.min():.3g} to {found.max():.3g}: pictures lie in [0,1]")
+    if _met(before, enough):
+        return _left_alone(found, start)
+    return _near_enough(_relative(hooks.features(model, found, layer), code), before, enough)
+
+
+def _left_alone(found, start):
+    far = (found - start).abs().max()
+    return Verdict("moved", f"the start has the code already and is to come back as it is; it moved by {far:.3g}") \
+        if far > 1e-4 else None
+
+
+def _near_enough(errors, before, enough):
+    told = f"the largest error of a code is {errors.max():.3g}, asked for is at most {enough:.3g} (at the start: {before.max():.3g})"
+    if _met(errors, enough * 1.01 + 1e-6):
+        return None
+    if torch.allclose(errors, before, rtol=1e-4):
+        return Verdict("stands still", told)
+    if errors.mean() > before.mean():
+        return Verdict("further away", told)
+    if (errors <= enough * 1.01).any():
+        return Verdict("one is left", f"{told}; other pictures have theirs")
+    return Verdict("hardly nearer" if errors.mean() > before.mean() / 2 else "not there", told)
+
+
+def _with_error(error, **parts):
+    return lambda *of: _descent(*of, error=error, **parts)
+
+
+def _of_the_answer(model, layer, code, start, enough, most):
+    """The descent on the network's last output in place of the layer's."""
+    flat = code.flatten(1)
+    def error(found, _):
+        width = min(found.shape[1], flat.shape[1])
+        return _relative(found[:, :width], flat[:, :width])
+    return _descent(model, list(model.named_children())[-1][0], code, start, enough, most, error)
+
+
+PRE_IMAGE = Question(
+    "07.2", "pre_image", points=5, minutes=20, reference=_before, judge=_has_the_code, bundled=("resnet_s",),
+    kinds=(Kind("ordinary", "one picture, an early layer", _wanted("plain", "relu1")),
+           Kind("ordinary", "one picture, a deeper layer", _wanted("curved", "tanh2", enough=0.02)),
+           Kind("edge", "three pictures, of which the last is hard", _wanted("curved", "conv2", 3, picture=_last_hard)),
+           Kind("edge", "black and white pictures that are not square",
+                _wanted("plain", "relu1", enough=0.005, picture=_black_and_white, height=9, width=14)),
+           Kind("edge", "a code of small numbers", _wanted("unsure", "scale")),
+           Kind("degenerate", "a start that has the code", _arrived),
+           Kind("large", "the course's own network", _wanted("resnet_s", "layer1", 1, 0.05, height=32, width=32))),
+    idea="The loop of lesson 6 once more: the picture moves, the weights stay. What goes down is the error of the code, for "
+         "each picture on its own. Ask for it before each step: when no picture is above the limit, you are there.",
+    formula="image = start.clone().requires_grad_(); at most `most` times: found = hooks.forward_to(model, image, layer); "
+            "errors = ((found - code) ** 2).flatten(1).sum(1) / (code ** 2).flatten(1).sum(1); stop where (errors <= "
+            "enough).all(); else the gradient of errors.sum() by image, one step of torch.optim.Adam([image], 0.05), and "
+            "image.data.clamp_(0, 1).",
     mistakes=(
-        Mistake("You give the pre-image of least norm, the one nearest to zero: begin at `start`.",
-                lambda weights, code, start: torch.linalg.pinv(weights) @ code),
-        Mistake("You add a whole pre-image to the start, which has a code of its own: only the difference is missing.",
-                lambda weights, code, start: start + torch.linalg.pinv(weights) @ code),
-        Mistake("The transpose is no inverse here: the pseudo-inverse gives the shortest correction.", _transposed),
-        Mistake("You walk away from the code: look at the sign of the correction.",
-                lambda weights, code, start: 2 * start - _nearest(weights, code, start)),
-        Mistake("You keep of the start what the code sees: keep what it does not see.", _seen_part),
-        Mistake("You take one step of gradient descent: for a linear code the whole way is known.", _one_step),
-        Mistake("You keep of the start what the code does not see, and forget the code.",
-                lambda weights, code, start: _nearest(weights, 0 * code, start)),
-        Mistake("You give the correction alone: it is added to the start.",
-                lambda weights, code, start: _nearest(weights, code, start) - start)))
+        Mistake("Your pictures leave [0,1]: bring them back after each step.", _with_error(_relative, box=False)),
+        Mistake("You bring the pictures back to [0,1] at the end only: that spoils their codes. Do so after each step.",
+                _with_error(_relative, box=False, boxed=True)),
+        Mistake("The error rises: walk against its gradient.", _with_error(_relative, sign=-1)),
+        Mistake("You give the start back.", lambda model, layer, code, start, *of: start),
+        Mistake("You take one step: go on until the error is met.", lambda *of: _descent(*of[:-1], 1)),
+        Mistake("You always take a step before you ask: a start that has the code comes back as it is.",
+                _with_error(_relative, least=1)),
+        Mistake("You stop when the mean error is small enough: each picture must have its own code.",
+                _with_error(_relative, met=lambda errors, enough: bool(errors.mean() <= enough))),
+        Mistake("Your error is not divided by the code's own squared length: where the numbers of a code are small you stop "
+                "too early.", _with_error(lambda found, code: _squares(found - code))),
+        Mistake("You take the mean of the squared differences: divide their sum by the code's own squared length.",
+                _with_error(lambda found, code: (found - code).square().flatten(1).mean(1))),
+        Mistake("You compare the network's last output with the code: look at the layer that is asked for.",
+                _of_the_answer)),
+    without="lecturekit's `inversion`, `objectives` and `optimise`", forbidden=("inversion", "objectives", "optimise", "invert"))
 
 
 # 07.3 Back to the owner
@@ -186,7 +271,7 @@ def _telling(draw):
 
 
 MATCHED = Question(
-    "07.3", "share_matched", points=5, minutes=15, reference=_matched, mistakes=MATCH_MISTAKES,
+    "07.3", "share_matched", points=5, minutes=10, reference=_matched, mistakes=MATCH_MISTAKES,
     kinds=(Kind("ordinary", "noisy rows", _telling(_matches(19, 5, 0.9))),
            Kind("ordinary", "rows of different lengths", _telling(_matches(23, 5, 0.6, lengths=True))),
            Kind("edge", "rows that moved to the middle", _telling(_matches(17, 4, 0.3, shrink=0.4, middle=2.0))),
@@ -197,4 +282,4 @@ MATCHED = Question(
             "distances[i].argmin() is i.",
     without="`torch.cdist` and its like", forbidden=("cdist", "pairwise_distance"))
 
-QUESTIONS = [ERRORS, NEAREST, MATCHED]
+QUESTIONS = [ERRORS, PRE_IMAGE, MATCHED]

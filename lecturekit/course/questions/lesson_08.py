@@ -1,9 +1,10 @@
-"""Lesson 8, style: the Gram matrix, a style given by means and deviations, the temporal loss of a video."""
+"""Lesson 8, style: the Gram matrix, a painting by descent, a style given by means and deviations."""
 
 import torch
 
-from lecturekit.course.questions import Kind, Mistake, Question
-from lecturekit.course.questions.drawing import normal, uniform
+from lecturekit.course.questions import Kind, Mistake, Network, Question
+from lecturekit.course.questions.drawing import normal, uniform, whole
+from lecturekit.moving import objectives
 
 # 08.1 The Gram matrix
 
@@ -61,7 +62,150 @@ GRAM = Question(
     without="lecturekit's `objectives.gram`", forbidden=("gram",))
 
 
-# 08.2 A style in two numbers a channel
+# 08.2 Content, style and the loop
+
+
+def _painted(architecture, layer, layers, weight=20.0, rate=0.6, steps=4, size=(12, 12), other=(12, 12), picture=uniform):
+    """Draws a network, a photo and a style picture, (1,3,H,W) of sizes that are given, as are the content layer, the style
+    layers, the weight of the style, the length of a step and how many there are."""
+    def draw(random):
+        network = Network(architecture, None if architecture == "resnet_s" else whole(random, 0, 1 << 20))
+        photo, style = picture(random, 1, 3, *size), _patterned(random, 1, 3, *other)
+        return network, photo, style, layer, layers, weight, rate, steps
+    return draw
+
+
+def _patterned(random, *shape):
+    """Stripes in two colours, with noise."""
+    stripes = (torch.arange(shape[-1]) % 4 < 2).float()
+    return (stripes * uniform(random, *shape[:2], 1, 1) + 0.3 * uniform(random, *shape)).clamp(0, 1)
+
+
+def _black_and_white(random, *shape):
+    return (uniform(random, *shape) > 0.5).float()
+
+
+def _share(found, wanted):
+    return (found - wanted).square().sum() / wanted.square().sum()
+
+
+def _absolute(found, wanted):
+    return (found - wanted).square().sum()
+
+
+def _centred(features):
+    return _gram(features - features.mean((2, 3), keepdim=True))
+
+
+def _plain_sums(features):
+    return _flat_gram(features.flatten(2), 1)
+
+
+def _mean_of(values):
+    return sum(values) / len(values)
+
+
+def _unit(gradient):
+    return gradient / gradient.norm()
+
+
+def _as_it_is(image):
+    return image
+
+
+def _box(image):
+    return image.clamp(0, 1)
+
+
+def _painting(model, photo, style, layer, layers, weight, rate, steps, statistic=_gram, far=_share, near=_share,
+              over=_mean_of, direction=_unit, project=_box, last=_as_it_is, once=False):
+    """The descent with one of its parts exchanged: the statistic, the distances of style and content, how layers are put
+    together, the step, the projection after each step and at the end."""
+    def seen(image):
+        return objectives.codes(model, image, list(dict.fromkeys([layer, *layers])))
+    code, wanted = seen(photo)[layer], [statistic(seen(style)[name]) for name in layers]
+    image, known = photo, None
+    for _ in range(steps):
+        if known is None or not once:
+            at = image.detach().requires_grad_()
+            with torch.enable_grad():
+                found = seen(at)
+                loss = near(found[layer], code) + weight * over([far(statistic(found[name]), goal)
+                                                                 for name, goal in zip(layers, wanted)])
+                known, = torch.autograd.grad(loss, at)
+        image = project(image - rate * direction(known))
+    return last(image)
+
+
+def _reference_painting(model, photo, style, layer, layers, weight, rate, steps):
+    return _painting(model, photo, style, layer, layers, weight, rate, steps)
+
+
+def _painting_with(**parts):
+    return lambda *of: _painting(*of, **parts)
+
+
+def _two_swapped(model, photo, style, layer, layers, weight, rate, steps):
+    """Style and content of the two pictures the wrong way round, still from the photo where sizes allow it."""
+    return _painting(model, style, photo, layer, layers, weight, rate, steps)
+
+
+def _on_the_content(model, photo, style, layer, layers, weight, rate, steps):
+    return _painting(model, photo, style, layer, layers, 1 / weight, rate, steps)
+
+
+def _last_layer_only(model, photo, style, layer, layers, weight, rate, steps):
+    return _painting(model, photo, style, layer, layers[-1:], weight, rate, steps)
+
+
+TWO = ("relu1", "relu2")
+PAINT = Question(
+    "08.2", "paint", points=5, minutes=20, reference=_reference_painting, tolerance=1e-3, bundled=("resnet_s",),
+    kinds=(Kind("ordinary", "two style layers", _painted("plain", "relu2", TWO)),
+           Kind("ordinary", "a style picture of another size", _painted("plain", "relu2", TWO, other=(20, 16))),
+           Kind("edge", "one style layer, behind the content", _painted("curved", "tanh1", ("conv2",), size=(12, 16))),
+           Kind("edge", "a black and white photo, long steps", _painted("plain", "relu1", TWO, rate=3.0,
+                                                                     picture=_black_and_white)),
+           Kind("edge", "a little style", _painted("plain", "relu1", TWO, weight=0.5)),
+           Kind("degenerate", "no step", _painted("plain", "relu2", TWO, steps=0)),
+           Kind("large", "the course's own network", _painted("resnet_s", "layer2", ("layer1", "layer2", "layer3"), rate=2.0,
+                                                              steps=3, size=(40, 48), other=(48, 48)))),
+    idea="Before the loop you need what is wanted: the photo's code at one layer, the style picture's Gram matrices at "
+         "several. In the loop look at the image at all these layers, add up how far it is from each of them, and walk "
+         "down.",
+    formula="found = objectives.codes(model, image, [layer, *layers]); content = ((found[layer] - code) ** 2).sum() / (code "
+            "** 2).sum(); for each style layer the same of G and A, where G = flat @ flat.transpose(1, 2) / (C * H * W); "
+            "loss = content + weight * (the sum over the layers / their number); gradient by image; image = (image - rate "
+            "* gradient / gradient.norm()).clamp(0, 1).",
+    mistakes=(
+        Mistake("You walk uphill: the loss is to fall.", _painting_with(direction=lambda g: -_unit(g))),
+        Mistake("The content has no part in your loss. Is the code that you compare with that of the photo, taken once, "
+                "before the loop?", _painting_with(near=lambda found, code: 0)),
+        Mistake("The style has no part in your loss.", _painting_with(far=lambda found, goal: 0 * found.sum())),
+        Mistake("Your weight belongs to the content: it is the style that it multiplies.", _on_the_content),
+        Mistake("You add the style's layers up: take their mean.", _painting_with(over=sum)),
+        Mistake("You use the last of the style layers alone.", _last_layer_only),
+        Mistake("Your Gram matrices are plain sums over the positions: they grow with the picture, and the style picture "
+                "may be of another size.", _painting_with(statistic=_plain_sums)),
+        Mistake("You subtract the mean first, which gives a covariance: the Gram matrix keeps the mean.",
+                _painting_with(statistic=_centred)),
+        Mistake("You do not divide the style's distance by the size of what is wanted: every layer is to count alike.",
+                _painting_with(far=_absolute)),
+        Mistake("You do not divide the content's distance by the squared length of the photo's code.",
+                _painting_with(near=_absolute)),
+        Mistake("You divide neither distance by the size of what is wanted.", _painting_with(far=_absolute, near=_absolute)),
+        Mistake("You have photo and style the wrong way round.", _two_swapped),
+        Mistake("Your steps are as long as the gradient: each has the length `rate`.", _painting_with(direction=_as_it_is)),
+        Mistake("You step by the signs of the gradient: take its direction.", _painting_with(direction=torch.sign)),
+        Mistake("Your image leaves [0,1].", _painting_with(project=_as_it_is)),
+        Mistake("You bring the image back to [0,1] at the end only: do so after each step.",
+                _painting_with(project=_as_it_is, last=_box)),
+        Mistake("You take the gradient once: after each step it is another one.", _painting_with(once=True))),
+    without="lecturekit's losses, `style_nets` and `optimise`",
+    forbidden=("gram", "near_style", "near_code", "content_loss", "style_loss", "style_nets", "optimise"))
+
+
+# 08.3 A style in two numbers a channel
 
 
 def _pair(content, style):
@@ -103,7 +247,7 @@ def _over(*dimensions, correction=0):
 
 
 RESTYLE = Question(
-    "08.2", "restyle", points=5, minutes=15, reference=_restyle,
+    "08.3", "restyle", points=5, minutes=10, reference=_restyle,
     kinds=(Kind("ordinary", "a style of another size", _pair((2, 4, 5, 6), (2, 4, 3, 4))),
            Kind("edge", "one image", _pair((1, 3, 6, 6), (1, 3, 5, 7))),
            Kind("edge", "one channel", _pair((3, 1, 4, 9), (3, 1, 6, 6))),
@@ -129,81 +273,4 @@ RESTYLE = Question(
         Mistake("Only the deviation is the style's: the mean of each channel must be too.",
                 lambda content, style: _restyle(content, style) - _mean(style) + _mean(content))))
 
-
-# 08.3 What changed
-
-
-def _frames(height, width, hidden=0.3):
-    """Draws a frame and the one before (3,H,W), a flow of whole px (2,H,W), x first, whose sources lie inside the frame,
-    and a mask (H,W) that is true somewhere."""
-    def draw(random):
-        sources = [torch.randint(side, (height, width), generator=random) for side in (width, height)]
-        x, y = torch.arange(width).expand(height, width), torch.arange(height)[:, None].expand(height, width)
-        mask = uniform(random, height, width) >= hidden
-        mask[0, 0] = True
-        frame, before = uniform(random, 2, 3, height, width)
-        return frame, before, torch.stack([sources[0] - x, sources[1] - y]), mask
-    return draw
-
-
-def _static(random):
-    frame, _, flow, mask = _frames(4, 5)(random)
-    return frame, frame.clone(), torch.zeros_like(flow), mask
-
-
-def _places(mask):
-    height, width = mask.shape
-    return torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-
-
-def _moved(before, flow, mask, sign=1):
-    height, width = mask.shape
-    y, x = _places(mask)
-    return before[:, (y + sign * flow[1]).clamp(0, height - 1), (x + sign * flow[0]).clamp(0, width - 1)]
-
-
-def _squares(frame, before, flow, mask, sign=1):
-    return (frame - _moved(before, flow, mask, sign)).square()
-
-
-def _change(frame, before, flow, mask):
-    return _squares(frame, before, flow, mask)[:, mask].mean()
-
-
-def _rows_first(frame, before, flow, mask):
-    y, x = _places(mask)
-    return (frame - before[:, y + flow[0], x + flow[1]]).square()[:, mask].mean()
-
-
-TEMPORAL = Question(
-    "08.3", "change", points=5, minutes=20, reference=_change,
-    kinds=(Kind("ordinary", "a square frame", _frames(6, 6)),
-           Kind("edge", "a frame that is not square", _frames(5, 8)),
-           Kind("edge", "nothing is hidden", _frames(4, 4, hidden=0.0)),
-           Kind("edge", "one place is visible", _frames(3, 4, hidden=2.0)),
-           Kind("degenerate", "a static video", _static),
-           Kind("large", "a large frame", _frames(30, 24))),
-    idea="Move the frame before along the flow, place by place, until it should look like this one. What still differs, "
-         "where the place was visible before, is change.",
-    formula="y, x = torch.meshgrid(torch.arange(H), torch.arange(W), indexing='ij'); before[:, y + flow[1], x + flow[0]] "
-            "is the frame before, moved; then the mean of the squared differences over [:, mask].",
-    mistakes=(
-        Mistake("You compare the same places of both frames: look in the frame before where the flow points.",
-                lambda frame, before, flow, mask: (frame - before).square()[:, mask].mean()),
-        Mistake("You count all pixels: those outside the mask were not visible before, leave them out.",
-                lambda *of: _squares(*of).mean()),
-        Mistake("You divide by all pixels: take the mean over those in the mask alone.",
-                lambda *of: (_squares(*of) * of[-1]).mean()),
-        Mistake("You follow the flow the wrong way: it points from the frame to the one before.",
-                lambda *of: _squares(*of, sign=-1)[:, of[-1]].mean()),
-        Mistake("You have x and y the wrong way round: flow[0] goes along the columns, flow[1] along the rows. That is "
-                "also why an index can leave the frame.", _rows_first),
-        Mistake("You keep what the mask hides: it is true where the pixel was visible.",
-                lambda frame, before, flow, mask: _squares(frame, before, flow, mask)[:, ~mask].mean()),
-        Mistake("You take absolute differences: take their squares.",
-                lambda *of: _squares(*of).sqrt()[:, of[-1]].mean()),
-        Mistake("You add up the channels: take the mean over them too.", lambda *of: 3 * _change(*of))),
-    without="lecturekit's `video` and PyTorch's `grid_sample`",
-    forbidden=("warp", "temporal_loss", "grid_sample", "video"))
-
-QUESTIONS = [GRAM, RESTYLE, TEMPORAL]
+QUESTIONS = [GRAM, PAINT, RESTYLE]
