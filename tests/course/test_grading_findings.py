@@ -81,11 +81,11 @@ def test_the_majority_that_is_barely_there():
 
 
 DIAGNOSED = {   # the mistakes of whom no hint spoke
-    "01.1": "flipped the slope", "01.2": "from the top", "02.1": "to 0", "03.1": "last pixels hidden", "03.2": "on a copy",
-    "03.3": "Dice", "04.3": "both ends included", "06.2": "pixels that are black", "06.3": "project before you step",
-    "08.1": "as in PyTorch's tutorial", "08.3": "x and y the wrong way round", "09.1": "not normalised",
+    "01.1": "from the top", "02.1": "to 0", "03.1": "last pixels hidden", "03.2": "on a copy",
+    "03.3": "Dice", "04.3": "both ends included", "06.2": "pixels that are black", "06.3": "at the end only",
+    "08.1": "as in PyTorch's tutorial", "09.1": "not normalised",
     "09.2": "gradient once", "09.3": "own class is among the others", "10.2": "gradient once", "10.3": "twice as large"}
-MORE = {"01.2": "field of nothing", "03.3": "largest size", "08.1": "number of channels too", "10.3": "no certificate"}
+MORE = {"01.1": "field of nothing", "03.3": "largest size", "08.1": "number of channels too", "10.3": "no certificate"}
 
 
 @pytest.mark.parametrize("name, words", [*DIAGNOSED.items(), *MORE.items()])
@@ -93,21 +93,11 @@ def test_a_mistake_of_whom_no_hint_spoke_has_its_own(name, words):
     assert sum(words in mistake.hint for mistake in questions.question(name).mistakes) == 1
 
 
-def test_an_x_and_y_that_are_swapped_get_a_hint_where_the_index_is_out_of_range_too():
-    asked = questions.question("08.3")
-    swapped = next(mistake for mistake in asked.mistakes if "x and y" in mistake.hint)
-    for seed in range(4):
-        cases = asked.cases(seed)
-        expected = judging.outcomes(asked.reference, cases)
-        given = judging.outcomes(swapped.solution, cases)
-        assert judging.diagnosis(asked, cases, given, expected, list(judging.known(asked, cases, expected))) == swapped.hint
-
-
 def test_most_lessons_grade_code_on_a_network():
     """By an answer that is a whole method on a network that is built in the sandbox, not one formula."""
     on_networks = {asked.lesson for asked in questions.questions() for case in asked.cases(0)
                    if any(isinstance(argument, questions.Network) for argument in case.arguments)}
-    assert {"05", "09"} <= on_networks
+    assert on_networks >= set(questions.LESSONS) - {"10"}
 
 
 def test_the_same_points_for_a_known_mistake_with_any_secret():

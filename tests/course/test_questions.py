@@ -168,10 +168,9 @@ def test_an_answer_that_fails_shows_its_own_traceback_and_which_case_it_was():
 
 
 def test_an_error_that_a_mistake_explains_gets_its_hint():
-    asked = questions.question("08.3")
-    swapped = solutions.source(asked).replace("y + flow[1], x + flow[0]", "y + flow[0], x + flow[1]")
-    text = failing(asked, solutions.function(asked, swapped))
-    assert "x and y the wrong way round" in text
+    asked = questions.question("01.2")
+    left = solutions.source(asked).replace("    handle.remove()\n", "")
+    assert "your hook is still on the network" in failing(asked, solutions.function(asked, left))
 
 
 def test_an_answer_may_change_its_arguments(asked):
