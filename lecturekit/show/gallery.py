@@ -9,7 +9,7 @@ from PIL import Image
 
 from lecturekit import files, validate
 
-INDEX, WIDTH, QUALITY = "index.json", 900, 74
+INDEX, WIDTH, QUALITY = "index.json", 840, 74
 
 
 def folder():

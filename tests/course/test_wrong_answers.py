@@ -38,6 +38,7 @@ EQUIVALENT = {
     "04.2": {"0 -> -1 #2": "a tuple of one", "images.clone() -> images": "the call owns them"},
     "04.3": {"0 -> -1": "a tuple of one"},
     "05.2": {"0 -> -1": "a list of one", "0 -> -1 #2": "a list of one", "images.clone() -> images": "the call owns them"},
+    "06.3": {"1e-12 -> 0.500000000001": "the gradients of these climbs are longer, or zero"},
     "07.3": {"((found[:, None] - known[None]) ** 2).sum(2) -> ((found[:, None] - known[None]) ** 2).mean(2)":
              "the order of the distances is the same"},
     "09.2": {"x.flatten(1).norm(dim=1).view(-1, 1, 1, 1).clamp(min=1e-12) -> x.flatten(1).norm(dim=1).view(-1, 1, 1, 1)":
