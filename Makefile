@@ -42,8 +42,9 @@ site: .venv/site.stamp
 wheel: .venv/lab.stamp
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
 
-bench: .venv/test.stamp
-	$(BIN)/python bench/speed.py
+bench: .venv/test.stamp   # torch-lucent apart: it would bring kornia and more into the tests' environment
+	uv pip install --quiet --python .venv --target build/bench --no-deps --require-hashes -r requirements-bench.lock
+	PYTHONPATH=build/bench $(BIN)/python bench/speed.py
 
 lessons: .venv/lab.stamp
 	$(BIN)/lecturekit execute

@@ -202,7 +202,7 @@ def descent(setting, steps=10):
 def visualised(setting, steps=128, channel=5):
     from lucent.optvis import objectives as asked, param, render, transform
     model = models.load("squeezenet1_1")
-    layer, start = "network.features.10", 0.01
+    layer, start = "features.10", 0.01
     goal = objectives.channel(model, layer, channel)
     moves = transforms.chain(transforms.jitter(8), transforms.scale(0.9, 1.1))
 
@@ -236,7 +236,7 @@ def back_from(model, layer, count):
 def styled(setting, evaluations=50):
     model = style_nets.smoothed(models.load(style_nets.DESCRIBER))
     photo, style = (pixels.resize(picture, SIDE).clamp(0, 1)
-                    for picture in (datasets.photo("chelsea"), style_nets.style_picture("mosaic")))
+                    for picture in (pixels.center_square(datasets.photo("chelsea")), style_nets.style_picture("mosaic")))
     grams = style_nets.describe(model, style)
     loss, asked = style_nets.goal(model, photo, grams), []
     counted = objectives.Objective(lambda images: asked.append(1) or loss.score(images), loss.models)

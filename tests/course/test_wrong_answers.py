@@ -39,8 +39,12 @@ EQUIVALENT = {
     "04.3": {"0 -> -1": "a tuple of one"},
     "05.2": {"0 -> -1": "a list of one", "0 -> -1 #2": "a list of one", "images.clone() -> images": "the call owns them"},
     "06.3": {"1e-12 -> 0.500000000001": "the gradients of these climbs are longer, or zero"},
+    "07.2": {"0.05 -> 0.55": "longer steps arrive as well", "start.clone() -> start": "the call owns it",
+             "errors.sum() -> errors.mean()": "Adam takes no notice of lengths",
+             "errors <= enough -> errors < enough": "no error is equal to what is enough"},
     "07.3": {"((found[:, None] - known[None]) ** 2).sum(2) -> ((found[:, None] - known[None]) ** 2).mean(2)":
              "the order of the distances is the same"},
+    "08.2": {"0 -> -1 #3": "a batch of one"},
     "09.2": {"x.flatten(1).norm(dim=1).view(-1, 1, 1, 1).clamp(min=1e-12) -> x.flatten(1).norm(dim=1).view(-1, 1, 1, 1)":
              "after a random start no length is zero",
              "(eps / length(x)).clamp(max=1) -> eps / length(x)": "always on the sphere, which is part of the ball",
