@@ -42,7 +42,6 @@ def explore(draw, width=480, **choices):
 
     def update(_=None):
         picture.value = _png(shown({name: control.value for name, control in controls.items()}), width)
-        picture.tooltip = ", ".join(f"{control.description} {control.label}" for control in controls.values())
 
     for control in controls.values():
         control.observe(update, "value")
@@ -62,13 +61,12 @@ def live(run, width=320, **choices):
         return Box([], still)
     controls = {name: _control(name, values) for name, values in choices.items()}
     picture, text = ipywidgets.Image(value=_png(grey, width), format="png", width=width), ipywidgets.Label("not started")
-    picture.tooltip = text.value   # a widget's picture has no text of its own for screen readers
     start, stop = (ipywidgets.Button(description=name) for name in ("start", "stop"))
     stopping, running = threading.Event(), []
 
     def watch(number, images, scores):
         picture.value = _png(images[0].clamp(0, 1), width)
-        picture.tooltip = text.value = f"step {number + 1}, score {scores[0]:.1f}"
+        text.value = f"step {number + 1}, score {scores[0]:.1f}"
         if stopping.is_set():
             raise KeyboardInterrupt
 

@@ -48,7 +48,7 @@ def test_an_answer_that_leaves_its_hook_loses_that_kind_and_is_told(asked, tmp_p
     one = graded(asked, solutions.source(asked).replace("    handle.remove()\n", ""), tmp_path)
     wrong = {(case["kind"], case["difference"].partition(":")[0]) for case in one["cases"] if not case["ok"]}
     assert wrong == {("a network that must come back without a hook", "HookLeft")} and 4 < one["earned"] < 5
-    assert one["hint"] in [mistake.hint for mistake in asked.mistakes if "stay" in mistake.hint or "left" in mistake.hint]
+    assert one["hint"] in [mistake.hint for mistake in asked.mistakes if "hook stays" in mistake.hint or "hook is still on" in mistake.hint]
 
 
 def test_an_attack_without_a_random_start_loses_that_kind_and_is_told(tmp_path):

@@ -47,7 +47,6 @@ def test_slider_redraws(calls):
     assert (shown(box)[0, 0] == [255, 0, 0]).all()
     channel.value = "g"
     assert (shown(box)[0, 0] == [0, 255, 0]).all() and shown(box).shape == (64, 64, 3)
-    assert box.children[-1].tooltip == "level 1.0, channel g"   # which a screen reader tells
     channel.value = "r"
     assert calls == [(0.0, "r"), (1.0, "r"), (1.0, "g")]
 
