@@ -10,6 +10,7 @@ from nbclient import NotebookClient
 from lecturekit.course import lessons
 
 WORK = """import time
+import torch
 image, network = torch.rand(1, 3, 128, 128), models.load("resnet_s")
 started = time.process_time()
 for _ in range(60):   # small pieces: threads wait often
