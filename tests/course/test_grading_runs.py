@@ -345,7 +345,7 @@ def command(class_of_six, tmp_path):
 
 
 def test_ctrl_c_is_one_line_and_loses_nothing(command, class_of_six, tmp_path):
-    process = command()
+    process = command("import os; os.environ['SLOWLY'] = '3'")   # so that a busy machine does not end before it is stopped
     wait_for_marks(process, tmp_path / "out", 1)
     os.killpg(process.pid, signal.SIGINT)
     told = process.communicate()[1]

@@ -260,6 +260,7 @@ OUTSIDE = {
     "networks.running.watchable": "a part of running.layers",
     "moving.style_nets.pyramid": "the bundled describer's layers; describe and goal are in the table",
     "networks.running.chunks": "no network",
+    "attribution.incremental.Incremental": "asked by occlusion alone, with what that has checked",
     "representation.embedding.neighbours": "its queries are features",
     "robustness.blackbox.Attacked": "its queries are a count",
     "networks.running.entered": "what all the others go through; tests/networks/test_hooks.py",

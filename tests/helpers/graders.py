@@ -46,7 +46,7 @@ def shortly(path, lesson, secret, student=""):
 def slowly(path, lesson, secret, student=""):
     """Takes its time."""
     _note(path, student)
-    time.sleep(0.4)
+    time.sleep(float(os.environ.get("SLOWLY", 0.4)))   # seconds
     return instantly(path, lesson, secret, student)
 
 
