@@ -68,8 +68,9 @@ def _grey(image):
 
 @sheet
 def maps(values, titles=None, images=None, columns=6, size=2.0, signed=None, shared=False, label="", clip=1.0,
-         cells=None, rows=None):
-    """Maps (N,H,W), each over its picture in grey where `images` (N,3,H,W) are given.
+         cells=None, rows=None, outlines=None):
+    """Maps (N,H,W), each over its picture in grey where `images` (N,3,H,W) are given, with a line around what is true
+    in `outlines` (N,H,W), such as the masks of objects.
 
     Signed maps (those with negative values, or signed=True) are red where positive and blue where negative, white
     at zero; the scale is each map's own, or one for all with shared=True, which draws its colour bar. It ends at the
@@ -87,10 +88,22 @@ def maps(values, titles=None, images=None, columns=6, size=2.0, signed=None, sha
             ax.imshow(_grey(images[i]), cmap="gray", vmin=0, vmax=1, extent=extent)
         drawn = ax.imshow(value, cmap=DIVERGING if signed else SEQUENTIAL, vmin=low, vmax=high, extent=extent,
                           interpolation="nearest", alpha=1.0 if images is None else 0.65)
+        if outlines is not None:
+            _outline(ax, _numpy(outlines)[i], extent)
     _name_rows(axes, rows, columns)
     if shared and len(values):
         figure.colorbar(ScalarMappable(drawn.norm, drawn.cmap), ax=axes, label=label, shrink=0.8)
     return figure
+
+
+def _outline(ax, mask, extent):
+    """A dark line on a light one around what is true in a mask (H,W), which has the extent of the map."""
+    across, down = extent[1] / mask.shape[1], extent[2] / mask.shape[0]
+    padded = np.pad(mask.astype(float), 1)   # so that what touches the border is closed
+    x, y = (np.arange(mask.shape[1] + 2) - 0.5) * across, (np.arange(mask.shape[0] + 2) - 0.5) * down
+    for colour, width in (("white", 2.4), ("black", 1.1)):
+        ax.contour(x, y, padded, levels=[0.5], colors=colour, linewidths=width)
+    ax.set(xlim=extent[:2], ylim=extent[2:])
 
 
 @dataclass
@@ -249,15 +262,21 @@ def bars(names, groups, ylabel="", size=(7.5, 4), **axis):
 @sheet
 def scatter(panels, labels, names, columns=3, size=3.4):
     """Flat maps {title: points (N,2)} side by side; labels (N,) choose among `names` a colour and a marker."""
-    labels = _numpy(labels)
-    figure, axes = grid(len(panels), columns, size, titles=list(panels))
+    labels, panels = _numpy(labels), {title: _numpy(points) for title, points in panels.items()}
+    figure, axes = grid(len(panels), columns, size, _shape(panels.values()), list(panels))
     for ax, points in zip(axes, panels.values()):
         for i, name in enumerate(names):
-            ax.scatter(*_numpy(points)[labels == i].T, s=24, color=COLOURS[i % len(COLOURS)], linewidths=0,
+            ax.scatter(*points[labels == i].T, s=24, color=COLOURS[i % len(COLOURS)], linewidths=0,
                        marker=MARKERS[i % len(MARKERS)], label=name)
         _framed(ax)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     return figure
+
+
+def _shape(clouds):
+    """Width over height of panels that leave little room around clouds of points (N,2) in the mean; a third off at most."""
+    spans = np.array([np.ptp(points, axis=0) + 1e-9 for points in clouds if len(points)])
+    return float(np.clip((spans[:, 0] / spans[:, 1]).mean(), 2 / 3, 3 / 2)) if len(spans) else 1.0
 
 
 def _framed(ax):

@@ -100,6 +100,26 @@ def test_scatter_gives_every_class_a_colour_and_marker_of_its_own():
     assert len(looks) >= 9 and len(figure.legends[0].get_texts()) == 10
 
 
+@pytest.mark.parametrize("wide, high, expected", [(1.0, 1.0, 1.0), (1.2, 1.0, 1.2), (1.0, 9.0, 2 / 3), (9.0, 1.0, 3 / 2)])
+def test_the_panels_of_a_scatter_have_the_shape_of_their_points(wide, high, expected):
+    points = torch.tensor([[0.0, 0.0], [wide, high]])
+    plots.scatter({"one": points, "two": points}, torch.tensor([0, 1]), ["a", "b"], alt="It shows this.")
+    box = drawn()[1][0].get_window_extent()
+    assert box.width / box.height == pytest.approx(expected, rel=0.15)   # the legend takes some of the width
+
+
+@pytest.mark.parametrize("box", [(2, 3, 5, 7), (0, 0, 4, 8), (0, 0, 8, 10)])
+def test_an_outline_runs_along_the_border_of_its_mask(box):
+    top, left, bottom, right = box
+    mask = torch.zeros(1, 8, 10, dtype=torch.bool)
+    mask[:, top:bottom, left:right] = True
+    plots.maps(torch.rand(1, 4, 5), images=torch.rand(1, 3, 8, 10), outlines=mask, alt="It shows this.")
+    ax = drawn()[1][0]
+    line = ax.collections[-1].get_paths()[0].get_extents()
+    assert (line.x0, line.x1, line.y0, line.y1) == pytest.approx((left / 2, right / 2, top / 2, bottom / 2), abs=0.01)
+    assert ax.get_xlim() == (0, 5) and ax.get_ylim() == (4, 0)
+
+
 def test_paths_keep_order_and_colours():
     red_to_blue = torch.tensor([[1.0, 0, 0], [0, 0, 1.0]])
     plots.paths({"turn": torch.rand(2, 2), "light": torch.rand(5, 2)}, {"turn": red_to_blue}, alt="It shows this.")

@@ -1,126 +1,223 @@
-"""Lesson 10, adversarial training: a linear model's worst loss, an attack through a quantiser, a certified radius."""
+"""Lesson 10, adversarial training: a step of it, an attack through a quantiser, a certified radius."""
 
 import torch
 from scipy.stats import beta, norm
 from torch.nn import functional as F
 
-from lecturekit.course.questions import Kind, Mistake, Question
-from lecturekit.course.questions.drawing import normal, uniform, whole
+from lecturekit.course import judging
+from lecturekit.course.questions import Kind, Mistake, Network, Question
+from lecturekit.course.questions.drawing import telling, uniform, whole
 
-# 10.1 The worst loss
+# 10.1 One step of adversarial training
 
 
-def _linear_model(eps, size=6, count=5, signs=None):
-    """Draws weights (D,), a bias, inputs (N,D) and labels -1 or 1 (N,); eps is given."""
+def _lesson(architecture, count, eps=0.1, inner=3, rate=1.0, image=uniform, side=12):
+    """Draws a network, images (N,3,side,side) and labels (N,); eps, the attack's steps and the rate are given."""
     def draw(random):
-        labels = torch.tensor([1.0, -1.0] * count)[torch.randperm(2 * count, generator=random)][:count]
-        return (normal(random, size), float(normal(random)), normal(random, count, size),
-                labels if signs is None else torch.full((count,), signs), eps)
+        images = image(random, count, 3, side, side)
+        labels = torch.randint(5, (count,), generator=random)
+        return Network(architecture, whole(random, 0, 1 << 20)), images, labels, eps, inner, rate
     return draw
 
 
-def _scores(weights, bias, inputs, signs):
-    return signs * (inputs @ weights + bias)
+def _near_the_border(random, *shape):
+    return (1.8 * uniform(random, *shape) - 0.4).clamp(0, 1)
 
 
-def _worst(weights, bias, inputs, signs, eps):
-    return F.softplus(-_scores(weights, bias, inputs, signs) + eps * weights.abs().sum())
+def _grey(random, *shape):
+    return torch.full(shape, 0.5)
 
 
-WORST = Question(
-    "10.1", "worst_loss", points=5, minutes=10, reference=_worst,
-    kinds=(Kind("ordinary", "both labels", _linear_model(0.3)),
-           Kind("edge", "a small change", _linear_model(0.05)),
-           Kind("edge", "one label alone", _linear_model(0.2, signs=-1.0)),
-           Kind("edge", "no change allowed", _linear_model(0.0)),
-           Kind("edge", "one row", _linear_model(0.1, size=4, count=1)),
-           Kind("large", "many inputs", _linear_model(0.02, size=100, count=80))),
-    idea="For a linear score the worst change is known: every value moves by eps against its weight, and the score "
-         "falls by a fixed amount. What is the loss of the score that is left?",
-    formula="score = inputs @ weights + bias; the worst loss is softplus(-signs * score + eps * weights.abs().sum()).",
+def _uphill(model, images, labels):
+    """The gradient, by the images, of the summed cross-entropy."""
+    leaf = images.detach().requires_grad_()
+    with torch.enable_grad():
+        return torch.autograd.grad(F.cross_entropy(model(leaf), labels, reduction="sum"), leaf)[0]
+
+
+def _in_ball(moved, images, eps):
+    return images + (moved - images).clamp(-eps, eps)
+
+
+def _in_both(moved, images, eps):
+    return _in_ball(moved, images, eps).clamp(0, 1)
+
+
+def _attacked(model, images, labels, eps, inner, step=torch.sign, back=_in_both, once=False):
+    """PGD from the images in L-inf, with one of its parts exchanged."""
+    moved, first = images, _uphill(model, images, labels)
+    for _ in range(inner):
+        gradient = first if once else _uphill(model, moved, labels)
+        moved = back(moved + eps / 2 * step(gradient), images, eps)
+    return moved
+
+
+def _trained(model, images, labels, eps, inner, rate, attack=_attacked, sign=1, reduction="mean", seen=None):
+    """The weights after one step of adversarial training, with one of its parts exchanged."""
+    moved, weights = attack(model, images, labels, eps, inner), list(model.parameters())
+    moved = seen(images, moved) if seen else moved
+    labels = labels.repeat(len(moved) // len(labels))
+    model.requires_grad_(True)
+    with torch.enable_grad():
+        gradients = torch.autograd.grad(F.cross_entropy(model(moved), labels, reduction=reduction), weights)
+    return [(weight - sign * rate * gradient).detach() for weight, gradient in zip(weights, gradients, strict=True)]
+
+
+def _robust_step(*arguments):
+    return _trained(*arguments)
+
+
+def _training_with(**parts):
+    return lambda *of: _trained(*of, **parts)
+
+
+def _attacking_with(**parts):
+    return lambda *of: _trained(*of, attack=lambda *inner: _attacked(*inner, **parts))
+
+
+def _after_each_step(model, images, labels, eps, inner, rate):
+    """A step of the weights for each step of the attack."""
+    moved = images
+    for _ in range(inner):
+        found = _trained(model, moved, labels, eps, 1, rate,
+                         lambda *_: _in_both(moved + eps / 2 * _uphill(model, moved, labels).sign(), images, eps))
+        moved = _in_both(moved + eps / 2 * _uphill(model, moved, labels).sign(), images, eps)
+        for weight, new in zip(model.parameters(), found, strict=True):
+            weight.data = new
+    return [weight.detach() for weight in model.parameters()]
+
+
+def _moved_back(model, images, labels, eps, inner, rate):
+    """The gradient of the clean images at weights that a step at the moved ones has reached."""
+    found = _trained(model, images, labels, eps, inner, rate)
+    for weight, new in zip(model.parameters(), found, strict=True):
+        weight.data = new
+    return _trained(model, images, labels, eps, 0, rate)
+
+
+TRAINED = Question(
+    "10.1", "robust_step", points=5, minutes=15, reference=_robust_step, tolerance=1e-3,
+    kinds=(Kind("ordinary", "three images", _lesson("deep_head", 3)),
+           Kind("ordinary", "another network, two images", _lesson("curved", 2, eps=0.05, inner=4, rate=0.5)),
+           Kind("edge", "images near black and white", _lesson("curved", 3, eps=0.2, image=_near_the_border)),
+           Kind("edge", "one step of attack, a long one of training", _lesson("plain", 2, inner=1, rate=4.0)),
+           Kind("edge", "no change allowed", _lesson("deep_head", 2, eps=0.0)),
+           Kind("degenerate", "grey images, where every gradient is zero", _lesson("even", 2, image=_grey)),
+           Kind("large", "many images", _lesson("deep_head", 24, side=16))),
+    idea="Two loops that never move the same thing: first the images go up the loss while the weights rest, then the "
+         "weights go down, once, at the images that were found.",
+    formula="moved = images; repeat: the gradient of F.cross_entropy(model(moved), labels) by moved; moved += eps / 2 * its "
+            "signs, moved - images clamped to eps, then [0,1]. Then model.requires_grad_(True), the gradients of "
+            "F.cross_entropy(model(moved.detach()), labels) by list(model.parameters()); each weight - rate * its gradient.",
     mistakes=(
-        Mistake("Your change helps: the worst one lowers sign * score, so that the loss rises.",
-                lambda w, b, x, s, eps: F.softplus(-_scores(w, b, x, s) - eps * w.abs().sum())),
-        Mistake("You use the length of the weights: where every value may move by eps, another norm of them counts.",
-                lambda w, b, x, s, eps: F.softplus(-_scores(w, b, x, s) + eps * w.norm())),
-        Mistake("You add the penalty to the loss, as weight decay does: here it stands inside log(1 + exp(...)).",
-                lambda w, b, x, s, eps: F.softplus(-_scores(w, b, x, s)) + eps * w.abs().sum()),
-        Mistake("You left the labels out: it is sign * score that must fall.",
-                lambda w, b, x, s, eps: F.softplus(-(x @ w + b) + eps * w.abs().sum())),
-        Mistake("You sum the weights with their signs: each value moves against its own weight.",
-                lambda w, b, x, s, eps: F.softplus(-_scores(w, b, x, s) + eps * w.sum())),
-        Mistake("You take the mean: give one loss for each row.", lambda *of: _worst(*of).mean()),
-        Mistake("You take the largest weight: every value may move, so all weights count.",
-                lambda w, b, x, s, eps: F.softplus(-_scores(w, b, x, s) + eps * w.abs().max())),
-        Mistake("That is the loss without any change: the worst one is asked for.",
-                lambda w, b, x, s, eps: F.softplus(-_scores(w, b, x, s)))))
+        Mistake("That is a step of ordinary training: take the loss at the attacked images.",
+                lambda *of: _trained(*of[:4], 0, of[-1])),
+        Mistake("Your weights go up the loss: the images go up, the weights down.", _training_with(sign=-1)),
+        Mistake("Your images go down the loss: the attack makes it as large as it can.",
+                _attacking_with(step=lambda gradient: -gradient.sign())),
+        Mistake("The attack takes one step alone: `inner` are asked for.", lambda *of: _trained(*of[:4], 1, of[-1])),
+        Mistake("The attack uses one gradient for all its steps: it is another one at each image.",
+                _attacking_with(once=True)),
+        Mistake("The attack steps along the gradient itself: take its signs.", _attacking_with(step=lambda gradient: gradient)),
+        Mistake("The attacked images leave the ball: no value may move by more than eps.",
+                _attacking_with(back=lambda moved, images, eps: moved.clamp(0, 1))),
+        Mistake("The attacked images leave [0,1], the range of pictures.", _attacking_with(back=_in_ball)),
+        Mistake("Your loss is the sum over the images: the weights go down its mean.", _training_with(reduction="sum")),
+        Mistake("You train on clean and attacked images together: here the attacked ones alone count.",
+                _training_with(seen=lambda images, moved: torch.cat([images, moved]))),
+        Mistake("You move the weights after each step of the attack: they rest until it has ended.", _after_each_step),
+        Mistake("You take a step at the clean images, too.", _moved_back),
+        Mistake("You give the gradients: the weights after the step are asked for.",
+                lambda model, *of: [before - after for before, after in
+                                    zip(list(model.parameters()), _trained(model, *of), strict=True)])),
+    without="lecturekit's attacks and `robust_training`",
+    forbidden=("pgd", "fgsm", "attacks", "optimise", "robust_training", "adversarial", "fit"))
 
 
 # 10.2 Break it
 
 
-def _network(levels, eps, rate, steps, dark=0.0, height=5, width=6):
-    """Draws an image (H,W), its label and the weights (H*W,12) and (12,4) of a small network."""
+def _quantised(architecture, levels, eps, rate, steps, count=2, image=uniform, read=True, side=10):
+    """Draws a network, images (N,3,side,side) and labels, by default those that it gives behind the quantiser."""
     def draw(random):
-        image = (uniform(random, height, width) * (1 + 2 * dark) - dark).clamp(0, 1).double()
-        hidden, head = normal(random, height * width, 12).double(), normal(random, 12, 4).double()
-        return image, whole(random, 0, 3), hidden / 2, head, levels, eps, rate, steps
+        network, images = Network(architecture, whole(random, 0, 1 << 20)), image(random, count, 3, side, side)
+        answers = judging.built([network])[0](_rounded(images, levels)).topk(2).indices
+        return network, images, answers[:, 0 if read else 1], levels, eps, rate, steps
     return draw
 
 
-def _rounded(image, levels):
-    return (image * (levels - 1)).round() / (levels - 1)
+def _rounded(images, levels):
+    return (images * (levels - 1)).round() / (levels - 1)
 
 
-def _gradient(seen, label, hidden, head):
-    at = seen.detach().requires_grad_()
-    with torch.enable_grad():
-        logits = torch.tanh(at.flatten() @ hidden) @ head
-        return torch.autograd.grad(-logits.log_softmax(0)[label], at)[0]
+def _reads(model, images, labels, levels):
+    return model(_rounded(images, levels)).argmax(1) == labels
 
 
-def _attack(image, label, hidden, head, levels, eps, rate, steps, seen=_rounded, step=torch.sign, low=0.0, ball=True,
-            once=False):
-    """The attack with one of its parts exchanged."""
-    moved, first = image, _gradient(seen(image, levels), label, hidden, head)
+def _through(model, images, labels, levels, eps, rate, steps, seen=_rounded, step=torch.sign, back=_in_both, once=False,
+             last=lambda images, levels: images, reads=_reads, whole_way=True):
+    """The attack, and which images still stand, with one of its parts exchanged."""
+    moved, first = images, _uphill(model, seen(images, levels), labels)
+    stands = reads(model, images, labels, levels)
     for _ in range(steps):
-        gradient = first if once else _gradient(seen(moved, levels), label, hidden, head)
-        moved = moved + rate * step(gradient)
-        moved = image + (moved - image).clamp(-eps, eps) if ball else moved
-        moved = moved.clamp(low, 1 - low)
-    return moved
+        gradient = first if once else _uphill(model, seen(moved, levels), labels)
+        moved = back(moved + rate * step(gradient), images, eps)
+        now = reads(model, moved, labels, levels)
+        stands = stands & now if whole_way else now
+    return last(moved, levels), stands
+
+
+def _break(*arguments):
+    return _through(*arguments)
+
+
+def _through_with(**parts):
+    return lambda *of: _through(*of, **parts)
+
+
+BREAK_MISTAKES = (
+    Mistake("Nothing moved: through the rounding the gradient is zero. Take it at the quantised image, as if it were the "
+            "image's own.", lambda model, images, labels, levels, *of: (images, _reads(model, images, labels, levels))),
+    Mistake("You take the gradient at the images themselves: the network sees the quantised ones.",
+            _through_with(seen=lambda images, levels: images)),
+    Mistake("You walk downhill: the loss of the true label must rise.",
+            _through_with(step=lambda gradient: -gradient.sign())),
+    Mistake("You step by the gradient itself: take its signs.", _through_with(step=lambda gradient: gradient)),
+    Mistake("You left the ball: after each step bring every value back to within eps of the start.",
+            _through_with(back=lambda moved, images, eps: moved.clamp(0, 1))),
+    Mistake("You left [0,1], the range of pictures.", _through_with(back=_in_ball)),
+    Mistake("You give the quantised images back: the attack is the image before the rounding.",
+            _through_with(last=_rounded)),
+    Mistake("You take the gradient once: the network has another one after each step.", _through_with(once=True)),
+    Mistake("Your images are right, but not who stands: an image falls if it is misread at any step, or from the start, "
+            "not at the end alone.", _through_with(whole_way=False)),
+    Mistake("Your images are right, but not who stands: the network in use rounds what it reads.",
+            _through_with(reads=lambda model, images, labels, levels: model(images).argmax(1) == labels)),
+    Mistake("You say which images have fallen: say which ones stand.", lambda *of: (_break(*of)[0], ~_break(*of)[1])))
+
+
+def _telling(*numbers):
+    return lambda draw: telling(draw, _break, *(BREAK_MISTAKES[number].solution for number in numbers))
 
 
 BREAK = Question(
-    "10.2", "break_quantised", points=5, minutes=20, reference=_attack,
-    kinds=(Kind("ordinary", "six steps", _network(8, 0.15, 0.05, 6)),
-           Kind("edge", "an image near black and white", _network(5, 0.3, 0.1, 8, dark=0.4)),
-           Kind("edge", "one step", _network(4, 0.2, 0.05, 1)),
-           Kind("edge", "black and white alone", _network(2, 0.4, 0.1, 6)),
-           Kind("degenerate", "no step", _network(6, 0.2, 0.1, 0)),
-           Kind("large", "a large image", _network(16, 0.1, 0.02, 10, height=16, width=12))),
+    "10.2", "break_quantised", points=5, minutes=20, reference=_break, mistakes=BREAK_MISTAKES,
+    kinds=(Kind("ordinary", "three images", _telling(1, 8, 10)(_quantised("curved", 8, 0.15, 0.04, 6, count=3))),
+           Kind("edge", "another network, near black and white",
+                _telling(5)(_quantised("deep_head", 5, 0.3, 0.07, 8, image=_near_the_border))),
+           Kind("edge", "a network whose answer turns with the rounding",
+                _telling(9)(_quantised("unsure", 3, 0.2, 0.045, 4, count=4))),
+           Kind("edge", "black and white alone", _quantised("curved", 2, 0.4, 0.11, 6)),
+           Kind("edge", "labels that it never read", _telling(8)(_quantised("curved", 6, 0.1, 0.03, 4, count=3, read=False))),
+           Kind("degenerate", "no step", _quantised("deep_head", 6, 0.2, 0.1, 0)),
+           Kind("large", "many images", _quantised("curved", 16, 0.1, 0.023, 8, count=16, side=16))),
     idea="The rounding hides the slope, but an image that is good for the attack before it is good behind it, too. So "
-         "ask for the gradient where the network looks, and move the image as if no rounding were there.",
-    formula="Each step: round moved to `seen`, seen.requires_grad_(); the gradient of -logits.log_softmax(0)[label] by "
-            "seen; moved = moved + rate * gradient.sign(); clamp moved - image to eps, then moved to [0,1].",
-    mistakes=(
-        Mistake("Nothing moved: through the rounding the gradient is zero. Take it at the quantised image, as if it "
-                "were the image's own.", lambda image, *of: image),
-        Mistake("You take the gradient at the image itself: the network sees the quantised one.",
-                lambda *of: _attack(*of, seen=lambda image, levels: image)),
-        Mistake("You walk downhill: the loss of the true label must rise.",
-                lambda *of: _attack(*of, step=lambda gradient: -gradient.sign())),
-        Mistake("You step by the gradient itself: take its signs.",
-                lambda *of: _attack(*of, step=lambda gradient: gradient)),
-        Mistake("You left the ball: after each step bring every value back to within eps of the start.",
-                lambda *of: _attack(*of, ball=False)),
-        Mistake("You left [0,1], the range of pictures.", lambda *of: _attack(*of, low=-10.0)),
-        Mistake("You give the quantised image back: the attack is the image before the rounding.",
-                lambda image, label, hidden, head, levels, *of: _rounded(
-                    _attack(image, label, hidden, head, levels, *of), levels)),
-        Mistake("You take the gradient once: the network has another one after each step.",
-                lambda *of: _attack(*of, once=True))),
-    without="lecturekit's attacks", forbidden=("pgd", "fgsm", "optimise", "attacks"))
+         "ask for the gradient where the network looks, and move the image as if no rounding were there. Who stands is "
+         "asked of the network in use, with its rounding, again and again.",
+    formula="Each step: round moved to `seen`, seen.requires_grad_(); the gradient of F.cross_entropy(model(seen), labels) "
+            "by seen; moved = moved + rate * gradient.sign(); clamp moved - images to eps, then moved to [0,1]; stands &= "
+            "model(rounded moved).argmax(1) == labels, which it begins with at the images.",
+    without="lecturekit's attacks and defences", forbidden=("pgd", "fgsm", "optimise", "attacks", "defences", "defence_zoo"))
 
 
 # 10.3 The certified radius
@@ -158,7 +255,7 @@ def _one_too_few(hits, samples, sigma, alpha):
 
 
 RADIUS = Question(
-    "10.3", "certified_radius", points=5, minutes=15, reference=_radius,
+    "10.3", "certified_radius", points=5, minutes=10, reference=_radius,
     kinds=(Kind("ordinary", "a clear majority", _votes(100, 0.75, 0.98)),
            Kind("edge", "another alpha", _votes(200, 0.7, 0.9, alpha=0.05)),
            Kind("edge", "all of the samples", _votes(200, 1.0, 1.0)),
@@ -185,4 +282,4 @@ RADIUS = Question(
                 lambda hits, samples, sigma, alpha: _bound(hits, samples, alpha))),
     without="lecturekit's `smoothing`", forbidden=("smoothing", "lower_bound", "certify", "radius"))
 
-QUESTIONS = [WORST, BREAK, RADIUS]
+QUESTIONS = [TRAINED, BREAK, RADIUS]
