@@ -15,6 +15,7 @@ from lecturekit.course import lessons
 SETTINGS = ("LECTUREKIT_MODEL", "LECTUREKIT_DATA")
 LARGE = 8_000      # bytes above which a figure is stored smaller
 DRAWING = 20_000   # colours up to which a figure is a drawing; with more it holds photos
+RICH = 1.5         # times a JPEG's size above which even a drawing is stored as one
 
 
 def build(numbers=None, to=None):
@@ -61,15 +62,20 @@ def _still(output):
 
 def smaller(png):
     """{MIME type: base64} of a figure, given as a base64 PNG. Where it is large and gains by it, a drawing becomes a PNG
-    of 256 colours, and what holds photos a JPEG."""
-    before, after = base64.b64decode(png), io.BytesIO()
+    of 256 colours, and what holds photos, or maps as rich as photos, a JPEG."""
+    before = base64.b64decode(png)
     if len(before) <= LARGE:
         return {"image/png": png}
-    picture, kind = Image.open(io.BytesIO(before)).convert("RGB"), "image/png"
+    picture = Image.open(io.BytesIO(before)).convert("RGB")
+    kind, after = "image/jpeg", _saved(picture, "JPEG", quality=80, subsampling=1, optimize=True)
     if picture.getcolors(DRAWING):
-        picture.quantize(256, Image.Quantize.MEDIANCUT).save(after, "PNG", optimize=True)
-    else:
-        picture.save(after, "JPEG", quality=84, subsampling=0, optimize=True)
-        kind = "image/jpeg"
-    gains = len(after.getvalue()) < len(before)
-    return {kind: base64.b64encode(after.getvalue()).decode()} if gains else {"image/png": png}
+        drawing = _saved(picture.quantize(256, Image.Quantize.MEDIANCUT), "PNG", optimize=True)
+        if len(drawing) < RICH * len(after):
+            kind, after = "image/png", drawing
+    return {kind: base64.b64encode(after).decode()} if len(after) < len(before) else {"image/png": png}
+
+
+def _saved(picture, form, **settings):
+    stored = io.BytesIO()
+    picture.save(stored, form, **settings)
+    return stored.getvalue()

@@ -18,7 +18,7 @@ from matplotlib.text import Text
 
 from lecturekit import validate
 
-DPI = 160
+DPI = 192
 TITLE_LINE = 0.25   # inches
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",    # Okabe and Ito
            "#882255", "#999933", "#666666", "#44AA99"]                          # Tol
