@@ -6,8 +6,6 @@ network that it was given.
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
-from skimage.metrics import structural_similarity
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lecturekit import validate
@@ -89,6 +87,7 @@ def similarity(maps, others, kind="rank"):
 
 
 def _spearman(one, other):
+    from scipy.stats import rankdata   # seconds to import
     return np.corrcoef(rankdata(one), rankdata(other))[0, 1]
 
 
@@ -96,6 +95,7 @@ def _ssim(one, other):
     if min(one.shape) < WINDOW:
         raise ValueError(f"maps: got {one.shape[0]}x{one.shape[1]} px. SSIM takes at least {WINDOW}x{WINDOW} px.")
     one, other = ((values - values.min()) / np.ptp(values) for values in (one, other))
+    from skimage.metrics import structural_similarity   # seconds to import
     return structural_similarity(one, other, win_size=WINDOW, data_range=1)
 
 

@@ -1,7 +1,6 @@
 """Where a network puts pictures: features by layer, their neighbours, and flat maps of them."""
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch.nn import functional as F
 
 from lecturekit import validate
@@ -129,6 +128,7 @@ def grid_cells(points, columns, rows):
     places = (points - low) / (high - low).clamp(min=1e-12)
     centres = torch.cartesian_prod((torch.arange(rows).flip(0) + 0.5) / rows, (torch.arange(columns) + 0.5) / columns)
     cost = torch.cdist(places.double(), centres.flip(1).double()) ** 2
+    from scipy.optimize import linear_sum_assignment   # seconds to import
     _, cells = linear_sum_assignment(cost.cpu().numpy())
     return torch.as_tensor(cells)
 

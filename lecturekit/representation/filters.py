@@ -9,8 +9,6 @@ import warnings
 from dataclasses import dataclass
 
 import torch
-from sklearn.decomposition import FastICA
-from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves
@@ -152,6 +150,8 @@ def patch_filters(images, size=11, count=64, seed=0):
 
     No labels and no network: the statistics of pictures alone (Bell and Sejnowski 1997; Hoyer and Hyvarinen 2000).
     """
+    from sklearn.decomposition import FastICA   # seconds to import
+    from sklearn.exceptions import ConvergenceWarning
     source = torch.Generator().manual_seed(seed)
     step = max(1, size // 2)
     windows = validate.images(images).unfold(2, size, step).unfold(3, size, step)   # (N,3,rows,cols,size,size)

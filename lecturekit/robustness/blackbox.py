@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import differential_evolution
 
 from lecturekit import validate
 from lecturekit.networks import running
@@ -128,6 +127,7 @@ def one_pixel(queries, image, label, pixels=1, population=50, generations=20, se
         return _margins(queries(changed), labels.expand(len(changed)), target).numpy()
 
     with np.errstate(all="ignore"), _causes():
+        from scipy.optimize import differential_evolution   # seconds to import
         found = differential_evolution(
             margins, bounds * pixels, vectorized=True, updating="deferred", maxiter=generations, polish=False, tol=0,
             popsize=max(1, population // len(bounds * pixels)), rng=seed, recombination=1.0,

@@ -5,7 +5,6 @@ import copy
 from dataclasses import dataclass
 
 import torch
-from scipy.linalg import hadamard
 from torch import nn
 from torch.nn import functional as F
 
@@ -172,6 +171,7 @@ def _distilled(bench, temperature=50):
 
 
 def _codewords(bench):
+    from scipy.linalg import hadamard   # seconds to import
     code = torch.tensor(hadamard(16)[1:11, 1:]).float()
     network = bench.train(codewords(code), bench.net(classes=15))
     return Defence(Codewords(network, code), Codewords(network, code, soft=True), how="before the tanh")

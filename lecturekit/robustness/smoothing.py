@@ -4,7 +4,7 @@ noise, and a radius (L2) within which no change of the image can turn it."""
 from dataclasses import dataclass
 
 import torch
-from scipy.stats import beta, binomtest, norm
+from scipy.special import betaincinv, ndtri
 
 from lecturekit import validate
 from lecturekit.networks import running
@@ -45,6 +45,7 @@ def votes(model, images, sigma, samples, generator, batch=2048):
 def predict(model, images, sigma, samples=100, alpha=0.001, seed=0):
     """The smoothed classifier's answers, long (N,): `ABSTAIN` where the first and second class might be equally
     frequent (binomial test at level alpha; algorithm PREDICT)."""
+    from scipy.stats import binomtest   # seconds to import
     counts = votes(model, images, sigma, samples, torch.Generator().manual_seed(seed))
     first, second = counts.topk(2).values.T.tolist()
     sure = [binomtest(a, a + b, 0.5).pvalue <= alpha for a, b in zip(first, second)]
@@ -68,10 +69,10 @@ def lower_bound(count, samples, alpha=0.001):
     if not 0 <= count <= samples or not 0 < alpha < 1:
         raise ValueError(f"count, alpha: got {count} of {samples} and {alpha}. It takes a count from 0 to samples, "
                          "and a number between 0 and 1.")
-    return float(beta.ppf(alpha, count, samples - count + 1)) if count else 0.0
+    return float(betaincinv(count, samples - count + 1, alpha)) if count else 0.0
 
 
 def radius(probability, sigma):
     """sigma * Phi^-1(p): how far (L2) the image may move, if the answer has at least this probability under noise of
     deviation sigma (theorem 1, with 1 - p for the second class); 0 where p is not above a half."""
-    return float(sigma * norm.ppf(probability)) if probability > 0.5 else 0.0
+    return float(sigma * ndtri(probability)) if probability > 0.5 else 0.0

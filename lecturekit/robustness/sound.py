@@ -9,7 +9,6 @@ import wave
 
 import numpy as np
 import torch
-from scipy.signal import lfilter
 from torch import nn
 
 from lecturekit import validate
@@ -40,7 +39,7 @@ def _spoken(formants, rng):
     for middle, width in zip(formants, BANDWIDTHS):
         sound = _resonator(sound, size * middle * rng.uniform(0.95, 1.05), width)
     swell = np.minimum(1, np.minimum(seconds, seconds[::-1]) / 0.05)
-    sound = lfilter([1, -1], [1, -0.98], lfilter([1], [1, -0.98], sound)) * swell   # dull, as the throat's pulses are
+    sound = _filtered([1, -1], [1, -0.98], _filtered([1], [1, -0.98], sound)) * swell   # dull, as the throat's pulses are
     return LOUDNESS * sound / np.sqrt(np.mean(sound ** 2))
 
 
@@ -48,7 +47,12 @@ def _resonator(sound, middle, width):
     """Klatt's second-order resonance (1980), Hz."""
     radius = math.exp(-math.pi * width / RATE)
     feedback = 2 * radius * math.cos(2 * math.pi * middle / RATE)
-    return lfilter([1 - feedback + radius ** 2], [1, -feedback, radius ** 2], sound)
+    return _filtered([1 - feedback + radius ** 2], [1, -feedback, radius ** 2], sound)
+
+
+def _filtered(numerator, denominator, sound):
+    from scipy.signal import lfilter   # seconds to import
+    return lfilter(numerator, denominator, sound)
 
 
 class Spectrogram(nn.Module):

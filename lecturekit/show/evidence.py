@@ -9,7 +9,6 @@ import ast
 import json
 from dataclasses import asdict, dataclass, replace
 
-from scipy.stats import binomtest
 
 from lecturekit import files, validate
 from lecturekit.show import plots
@@ -97,6 +96,7 @@ def _curves(rows):
 
 def share(series, count, n, at=None, null=False):
     """The `Row` of a share, `count` of `n`, with its 95 % Wilson interval."""
+    from scipy.stats import binomtest   # seconds to import, and no lesson needs it
     low, high = binomtest(count, n).proportion_ci(method="wilson")
     return Row(series, count / n, min(low, count / n), max(high, count / n), n, at, null)
 
