@@ -8,8 +8,8 @@ planted mistake, with its own hint; and the same from each way of grading. Print
 processor time of one after all is loaded, which does not depend on what else the machine does: the self-test, the
 reports and the start of the workers apart. Two workers on two cores take half as long where that time is the same.
 `--autograde` adds what `nbgrader autograde` takes for some of the same files (it runs the whole lesson for each,
-without a sandbox). `--simulate` grades a large class on Dask with a stand-in for the grader, workers killed all the
-time, and asserts that no mark is lost and none is another one.
+without a sandbox), and writes all of it to bench/GRADING.md. `--simulate` grades a large class on Dask with a stand-in
+for the grader, workers killed all the time, and asserts that no mark is lost and none is another one.
 """
 
 import argparse
@@ -31,10 +31,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"
 import graders
 import submissions
 
-from lecturekit.course import lessons, questions
+from lecturekit.course import lessons, questions, timing
 from lecturekit.course.grading import records, runs, watch
 
 LESSON = "03"
+RESULTS, SAID = Path(__file__).with_name("GRADING.md"), []
 ASSIGNMENT = lessons.path(LESSON).stem
 KINDS = ["right", "blank",
          *((name, number) for name, sources in submissions.MISTAKES.items() for number in range(len(sources)))]
@@ -115,6 +116,11 @@ class Meter:
         return (stop - start) / (self.count - self.first), (ended - began) / (self.count - self.first)
 
 
+def say(text):
+    print(text, flush=True)
+    SAID.append(f"- {text}")
+
+
 def timed(name, class_, folder, **how):
     """Grade the class in one way; returns the marks, and says how long that took."""
     started = time.perf_counter()
@@ -123,8 +129,8 @@ def timed(name, class_, folder, **how):
     seconds = time.perf_counter() - started
     assert_expected(marked, class_)
     processor, wall = meter.of_one()
-    print(f"{name:5} {seconds / len(marked):6.2f} s per submission of {len(marked)} ({seconds:.0f} s with the start, "
-          f"gradebook and reports); once started {wall:.2f} s, {processor:.2f} s of processor time", flush=True)
+    say(f"{name}: {seconds / len(marked):.2f} s per submission of {len(marked)} ({seconds:.0f} s with the start, "
+        f"gradebook and reports); once started {wall:.2f} s, {processor:.2f} s of processor time")
     return [{key: result[key] for key in ("student", "questions", "written", "flags")} for result in marked]
 
 
@@ -254,10 +260,11 @@ def main():
                 same_secret(folder, options.ways[0], way)
             graded.append(WAYS[way](way, class_, folder))
             assert graded[0] == graded[-1]
-        print(f"the same marks from {' and '.join(options.ways)}, as expected for {len(KINDS)} kinds of submissions")
+        say(f"the same marks from {' and '.join(options.ways)}, as expected for {len(KINDS)} kinds of submissions")
         if options.autograde:
             seconds = autograde(folder, sorted(class_)[:options.autograde])
-            print(f"{'nbgrader autograde':24} {seconds:6.2f} s per submission of {options.autograde}")
+            say(f"`nbgrader autograde`: {seconds:.2f} s per submission of {options.autograde}")
+            RESULTS.write_text("\n".join(["# Grading beside nbgrader", "", f"{timing.machine()}.", "", *SAID]) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import copy
 import datetime
 import gc
 import os
-import platform
 import statistics
 import time
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lecturekit import attribution
+from lecturekit.course import timing
 from lecturekit.moving import objectives, optimise, parameters, projections, steps, style_nets
 from lecturekit.networks import hooks, models
 from lecturekit.pictures import datasets, pixels, transforms
@@ -357,24 +357,14 @@ def shown(megabytes):
     return "-" if megabytes is None else f"{megabytes:.0f}"
 
 
-def machine():
-    """What it was measured on."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        model = next((line.partition(": ")[2] for line in cpuinfo.read_text().splitlines() if "model name" in line), model)
-    return (f"{model}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}, "
-            f"{platform.system()}, Python {platform.python_version()}, torch {torch.__version__}, "
-            f"{datetime.date.today().isoformat()}; load of the machine at the start {os.getloadavg()[0]:.1f}")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; default: all, which writes {RESULTS.name}")
     parser.add_argument("--times", type=int, default=7, help="rounds that are counted")
     options = parser.parse_args()
     table = ["# Speed beside the field's libraries", "", *__doc__.strip().splitlines()[2:], "",
-             f"ResNet-18, {SIDE} px, random weights. {machine()}.", "", HEAD, "|---" * 10 + "|"]
+             f"ResNet-18, {SIDE} px, random weights. {timing.machine()}, {datetime.date.today().isoformat()}; load of the "
+             f"machine at the start {os.getloadavg()[0]:.1f}.", "", HEAD, "|---" * 10 + "|"]
     setting = Setting()
     for name in options.rows or ROWS:
         row = ROWS[name](setting)

@@ -33,6 +33,7 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"lecturekit {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     doctor = commands.add_parser("doctor", help="check that this machine has what the lessons need")
+    doctor.add_argument("--time", action="store_true", help="tell how long each lesson will take here, from a probe of 5 s")
     doctor.set_defaults(run=_doctor)
     exercises = commands.add_parser("exercises", help="your own copies of the lessons, to work in")
     exercises.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers such as 03; all by default")
@@ -86,7 +87,13 @@ def _doctor(options):
     for name, passed, text in doctor.examine():
         print(f"{'ok   ' if passed else 'TO DO'}  {name:12}{text}", flush=True)
         healthy = healthy and passed
-    return 0 if healthy else 1
+    return _times() if options.time and healthy else 0 if healthy else 1
+
+
+def _times():
+    from lecturekit.course import timing
+    print("Run as a whole, on this machine as busy as it is now:")
+    return _report([f"lesson {lesson}: about {seconds:.0f} s" for lesson, seconds in timing.expected().items()])
 
 
 def _exercises(options):
