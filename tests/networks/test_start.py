@@ -1,5 +1,6 @@
 """What a lesson's start costs: what takes seconds to import comes only where it is asked for."""
 
+import ast
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import torch
 import torchvision
 from torchvision.transforms import functional
 
+from lecturekit.course import lessons
 from lecturekit.networks import models
 from lecturekit.pictures import pixels
 
@@ -21,14 +23,28 @@ import lecturekit.course.checks
 for name in models.ARCHITECTURES:
     models.load(name, "random")
 assert models.local("resnet_s")
-slow = "torchvision", "torch._dynamo", "scipy.stats", "scipy.signal", "sklearn", "skimage", "dask", "nbgrader"
-print([name for name in slow if name in sys.modules])
 """
+SLOW = "torchvision", "torch._dynamo", "scipy.stats", "scipy.signal", "sklearn", "skimage.metrics", "dask", "nbgrader"
+
+
+def slow_after(source):
+    """What takes seconds to import and is there after a program has run."""
+    told = f"{source}\nimport sys\nprint([name for name in {SLOW} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    return run.stdout.strip()
 
 
 def test_neither_the_package_nor_its_networks_import_what_takes_seconds():
-    run = subprocess.run([sys.executable, "-c", WHOLE], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"
+    assert slow_after(WHOLE) == "[]"
+
+
+def test_no_lesson_begins_with_what_takes_seconds():
+    """The imports of the lessons' first code cells, all in one program."""
+    first = [next(cell.source for cell in lessons.read(number).cells if cell.cell_type == "code")
+             for number in lessons.chosen()]
+    imports = [ast.unparse(node) for source in first for node in ast.parse(source).body
+               if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert slow_after("\n".join(imports)) == "[]"
 
 
 def test_the_imagenet_names_are_torchvision_s():
