@@ -15,6 +15,8 @@ from lecturekit.course.questions import Case, Kind, Network, drawing
 EVERY = questions.questions()
 SEEDS = (0, 1, 2026)
 SPANS = questions.question("03.1")
+SEEDED = [pytest.param(asked, seed, id=f"{asked.id}-{seed}", marks=[pytest.mark.slow] if asked.bundled and seed else [])
+          for asked in EVERY for seed in SEEDS]   # on networks, seeds but the first take minutes
 
 
 @pytest.fixture(params=EVERY, ids=lambda q: q.id)
@@ -61,7 +63,7 @@ def test_solution_passes(asked, seed):
     assert passed.points == asked.points and passed.cases == len(asked.kinds)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("asked, seed", SEEDED)
 def test_each_mistake_fails_and_gets_its_own_hint(asked, seed):
     cases = asked.cases(seed)
     expected = judging.outcomes(asked.reference, cases)
