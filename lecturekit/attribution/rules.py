@@ -125,7 +125,9 @@ class _Rectify(torch.autograd.Function):
 class _RectifyInPlace(_Rectify):
     @staticmethod
     def forward(ctx, inputs, rule):
-        ctx.save_for_backward(inputs.clone())
-        ctx.rule = rule
+        before = None if rule in RULES.values() else inputs.clone()   # those ask only where it was positive
         ctx.mark_dirty(inputs)
-        return inputs.clamp_(min=0)
+        after = inputs.clamp_(min=0)
+        ctx.save_for_backward(after if before is None else before)
+        ctx.rule = rule
+        return after
