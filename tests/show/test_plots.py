@@ -1,12 +1,15 @@
 """Figures come out whole: colour scales are honest, empty and constant maps do not break them."""
 
+import base64
 import inspect
+import io
 
 import matplotlib
 import nbformat
 import pytest
 import torch
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt   # noqa: E402
@@ -118,6 +121,28 @@ def test_an_outline_runs_along_the_border_of_its_mask(box):
     line = ax.collections[-1].get_paths()[0].get_extents()
     assert (line.x0, line.x1, line.y0, line.y1) == pytest.approx((left / 2, right / 2, top / 2, bottom / 2), abs=0.01)
     assert ax.get_xlim() == (0, 5) and ax.get_ylim() == (4, 0)
+
+
+def stored(values):
+    """What becomes of a picture (H,W,3) of whole numbers to 255 when a lesson is stored: (MIME type, share of its size)."""
+    png = io.BytesIO()
+    Image.fromarray(values.to(torch.uint8).numpy()).save(png, "PNG")
+    kept = execute.smaller(base64.b64encode(png.getvalue()).decode())
+    (kind, data), = kept.items()
+    return kind, len(base64.b64decode(data)) / len(png.getvalue())
+
+
+def test_drawings_are_stored_as_png_and_what_is_rich_as_jpeg():
+    drawing = torch.full((400, 400, 3), 255)
+    drawing[:, ::7], drawing[::31] = 0, 90
+    generator = torch.Generator().manual_seed(0)
+    rough = torch.nn.functional.interpolate(torch.rand(1, 3, 40, 40, generator=generator), (400, 400), mode="bicubic")
+    photo = (rough[0].permute(1, 2, 0) * 255).clamp(0, 255)
+    overlay = photo.mean(2, keepdim=True).round().expand(-1, -1, 3)   # few colours, and as rich as a photo
+    assert stored(drawing)[0] == "image/png"
+    for picture in (photo, overlay):
+        kind, share = stored(picture)
+        assert kind == "image/jpeg" and share < 0.5
 
 
 def test_paths_keep_order_and_colours():
@@ -256,7 +281,7 @@ def test_text_is_legible_in_each_theme(name, monkeypatch):
     for text in (axis.xaxis.label, axis.yaxis.label, *axis.get_xticklabels()):
         light, dark = sorted((lightness(text.get_color()), lightness(paper)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 7
-    assert axis.figure.dpi >= 160
+    assert axis.figure.dpi >= 192   # what a projector shows
 
 
 def test_an_unknown_theme_is_refused():
