@@ -87,6 +87,10 @@ def _nothing_to_hide(random):
     return Network("curved", whole(random, 0, 1 << 20)), torch.full((1, 3, 8, 9), fill), whole(random, 0, 4), 4, 3, fill
 
 
+def _bundled(random):
+    return Network("resnet_s"), uniform(random, 1, 3, 64, 64), whole(random, 0, 19), 24, 20, 0.5
+
+
 def _squares(image, window, stride):
     """A mask (H,W) of 0 and 1 for each square, (S,H,W)."""
     masks = []
@@ -157,7 +161,7 @@ def _nothing_drops(model, image, target, window, stride, fill):
 
 
 SLIDING_SQUARE = Question(
-    "03.2", "hidden_squares", points=5, minutes=25, reference=_hidden_squares,
+    "03.2", "hidden_squares", points=5, minutes=25, reference=_hidden_squares, bundled=("resnet_s",),
     kinds=(Kind("ordinary", "squares that overlap", _pictured("plain", 14, 12, 6, 4, 0.25)),
            Kind("ordinary", "a network with a hidden layer", _pictured("deep_head", 13, 13, 5, 3, 0.5)),
            Kind("edge", "squares side by side", _pictured("curved", 12, 8, 4, 4, 0.5)),
@@ -165,7 +169,8 @@ SLIDING_SQUARE = Question(
            Kind("edge", "a block with a shortcut, and a last square that is cut off",
                 _pictured("residual", 13, 10, 5, 4, 0.75)),
            Kind("degenerate", "a fill that equals the image", _nothing_to_hide),
-           Kind("large", "many squares", _pictured("curved", 24, 20, 6, 3, 0.75))),
+           Kind("large", "many squares", _pictured("curved", 24, 20, 6, 3, 0.75)),
+           Kind("large", "the course's own network", _bundled)),
     idea="Hide one square in a copy of the image and see how far the logit falls. Every pixel of that square is suspect, "
          "and in the end gets the average over all the squares that hid it. For the curve hide the squares again, those "
          "first whose fall was largest, and let each of them stay hidden.",
