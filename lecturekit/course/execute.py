@@ -67,7 +67,7 @@ def smaller(png):
     if len(before) <= LARGE:
         return {"image/png": png}
     picture = Image.open(io.BytesIO(before)).convert("RGB")
-    kind, after = "image/jpeg", _saved(picture, "JPEG", quality=80, subsampling=1, optimize=True)
+    kind, after = "image/jpeg", _saved(picture, "JPEG", quality=78, subsampling=2, optimize=True)
     if picture.getcolors(DRAWING):
         drawing = _saved(picture.quantize(256, Image.Quantize.MEDIANCUT), "PNG", optimize=True)
         if len(drawing) < RICH * len(after):
