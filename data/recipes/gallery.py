@@ -38,10 +38,11 @@ DEEP_MOVES = transforms.chain(transforms.jitter(4), transforms.scale(0.9, 1.1), 
 def ascent_imagenet():
     network = models.load(IMAGENET)
     wanted = torch.tensor([models.category_index(network, name) for name in EIGHT])
-    begin, goal = parameters.Fourier(8, 224), objectives.class_score(network, wanted)
-    drawn = optimise(begin, goal, 120, steps.adam(0.04), transform=MOVES).images
+    begin, goal = parameters.Fourier(8, 256, decay=1.3), objectives.class_score(network, wanted)
+    drawn = optimise(begin, goal, 140, steps.adam(0.01), transform=MOVES).images
     plots.images(drawn, EIGHT, columns=4, size=2.4, alt="Eight pictures climbed from random spectra, each for one class "
-                 f"of an ImageNet network: {', '.join(EIGHT)}. Parts of each thing can be made out, many times over.")
+                 f"of an ImageNet network: {', '.join(EIGHT)}. Most can be named, and stand there more than once; of the "
+                 "daisy and the strawberry there are parts.")
 
 
 def dream_imagenet(layers=("features.7", "features.10", "features.12")):
