@@ -203,7 +203,7 @@ def dream_rounds(layer="features.10", rounds=(1, 5, 20), side=320, border=8):
         if number in rounds:
             kept.append(picture)
         picture = pixels.resize(picture[..., border:-border, border:-border], side).clamp(0, 1)
-    plots.images(torch.cat(kept), ["the photo", *(f"{n} rounds" for n in rounds)], columns=4, size=3.0,
+    plots.images(torch.cat(kept), ["the photo", *(f"{n} round{'s' * (n > 1)}" for n in rounds)], columns=4, size=3.0,
                  alt="A photo of a cat and dreams fed back as the next photo, slightly enlarged each time, after 1, 5 and "
                      "20 rounds: first eyes open in the fur, at the end small furry faces stand where the cat was.")
 
