@@ -38,10 +38,11 @@ DEEP_MOVES = transforms.chain(transforms.jitter(4), transforms.scale(0.9, 1.1), 
 def ascent_imagenet():
     network = models.load(IMAGENET)
     wanted = torch.tensor([models.category_index(network, name) for name in EIGHT])
-    begin, goal = parameters.Fourier(8, 224), objectives.class_score(network, wanted)
-    drawn = optimise(begin, goal, 120, steps.adam(0.04), transform=MOVES).images
+    begin, goal = parameters.Fourier(8, 256, decay=1.3), objectives.class_score(network, wanted)
+    drawn = optimise(begin, goal, 140, steps.adam(0.01), transform=MOVES).images
     plots.images(drawn, EIGHT, columns=4, size=2.4, alt="Eight pictures climbed from random spectra, each for one class "
-                 f"of an ImageNet network: {', '.join(EIGHT)}. Parts of each thing can be made out, many times over.")
+                 f"of an ImageNet network: {', '.join(EIGHT)}. Most can be named, and stand there more than once; of the "
+                 "daisy and the strawberry there are parts.")
 
 
 def dream_imagenet(layers=("features.7", "features.10", "features.12")):
@@ -126,6 +127,10 @@ def ascent_robust(names=("tench", "English springer", "church", "golf ball", "pa
                      "of each thing, with more steps, moves or Fourier more of it.")
 
 
+def _pooled(maps):
+    return maps.mean((2, 3))
+
+
 def style_pyramid(styles=("brush_strokes", "mosaic")):
     network, photo = style_nets.smoothed(models.load(style_nets.DESCRIBER)), datasets.photo("chelsea")
     shown = []
@@ -170,20 +175,24 @@ def priors_imagenet(most=70):
                      "by Fourier with moves things that can be named.")
 
 
-def stages_imagenet(count=4, most=50):
+def stages_imagenet(count=3, most=60):
+    """Columns: stages, each with the units that fire most on four photos, but for those that are silent at the start."""
     network = models.load(IMAGENET)
     photos, shown = torch.cat([datasets.photo(name, 224) for name in ("chelsea", "coffee", "china", "flower")]), []
+    awake = parameters.Fourier(count, 224, noise=0.1).images().detach()
     for layer in tqdm(STAGES):
-        strongest = hooks.features(network, photos, layer).mean((0, 2, 3)).topk(count).indices
+        heard = hooks.features(network, awake, layer, _pooled).amin(0) > 0
+        strongest = (hooks.features(network, photos, layer).mean((0, 2, 3)) * heard).topk(count).indices
 
         def own(images, layer=layer, strongest=strongest):
             return hooks.forward_to(network, images, layer).mean((2, 3))[torch.arange(count), strongest]
         begin = parameters.Fourier(count, 224, noise=0.1)
         shown.append(optimise(begin, objectives.Objective(own, (network,)), most, steps.adam(0.05), transform=MOVES).images)
-    plots.images(torch.cat(shown), columns=2 * count, size=1.6,
-                 rows=[f"{a}\n{b}" for a, b in zip(STAGES[::2], STAGES[1::2])],
-                 alt="Four channels of each of six stages of an ImageNet network, two stages a row: stains of colour "
-                     "at first, then dots, spots and eyes, at the end a house, animals and fruit; three stay grey.")
+    plots.images(torch.stack(shown, 1).flatten(0, 1), [*STAGES, *[""] * (len(STAGES) * (count - 1))],
+                 columns=len(STAGES), size=1.8,
+                 alt="Three units of each of six stages of an ImageNet network, a column each: stains of colour at first, then "
+                     "dots and stripes, in features.10 eyes in fur and something like red fruit, in features.12 eyes, knots and "
+                     "folds of fur, at the end creatures that have no name.")
 
 
 def dream_rounds(layer="features.10", rounds=(1, 5, 20), side=320, border=8):
@@ -194,7 +203,7 @@ def dream_rounds(layer="features.10", rounds=(1, 5, 20), side=320, border=8):
         if number in rounds:
             kept.append(picture)
         picture = pixels.resize(picture[..., border:-border, border:-border], side).clamp(0, 1)
-    plots.images(torch.cat(kept), ["the photo", *(f"{n} rounds" for n in rounds)], columns=4, size=3.0,
+    plots.images(torch.cat(kept), ["the photo", *(f"{n} round{'s' * (n > 1)}" for n in rounds)], columns=4, size=3.0,
                  alt="A photo of a cat and dreams fed back as the next photo, slightly enlarged each time, after 1, 5 and "
                      "20 rounds: first eyes open in the fur, at the end small furry faces stand where the cat was.")
 
