@@ -1,8 +1,7 @@
 """Lesson 7: in how many places of a pre-image does the network find its thing? Multiple copies of parts, measured.
 
-A window of 48 px, a quarter of the picture, slides over it, everything else becomes mid-grey. Counted are windows that do
-not overlap and of which each alone makes the network name the thing, the surest first. Nulls: the picture itself, and the
-start.
+A window of 32 px slides over the picture, everything else becomes mid-grey. Counted are windows that do not overlap and
+of which each alone makes the network name the thing, the surest first. Nulls: the picture itself, and the start.
 """
 
 from functools import partial
@@ -17,7 +16,7 @@ from lecturekit.pictures import datasets
 QUESTION = "How many separate windows of a pre-image are each enough to name the thing?"
 UNIT = "windows that are enough"
 INTERVAL = "95 % bootstrap interval over pictures"
-SETTINGS = {"network": "alexnet_s", "side": 96, "pictures": 10, "steps": 200, "rate": 0.03, "window": 48, "stride": 8,
+SETTINGS = {"network": "alexnet_s", "side": 96, "pictures": 10, "steps": 200, "rate": 0.03, "window": 32, "stride": 8,
             "sure": 0.5, "layers": ["relu3", "relu5", "relu6", "relu7", "fc8"]}
 WEIGHTS = ("weights/alexnet_s.safetensors", "tabletop/test.tar")
 PRIORS, PICTURE, START = ("no prior", "TV, beta = 2"), "the picture itself", "the start"

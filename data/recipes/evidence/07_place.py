@@ -13,7 +13,7 @@ from lecturekit.networks import hooks, models
 from lecturekit.pictures import datasets, pixels
 
 QUESTION = "How well does a linear readout of a layer find the place of the thing?"
-UNIT = "share of the place's variance that is read out (R squared)"
+UNIT = "share of variance read out"
 INTERVAL = "95 % bootstrap interval over test pictures"
 SETTINGS = {"network": "alexnet_s", "side": 96, "train": 1200, "held out": 300, "test": 300, "seed": 0,
             "penalties": [0.001, 0.01, 0.1, 1.0, 10.0], "layers": ["relu2", "relu3", "relu4", "relu5", "pool5", "relu6",
