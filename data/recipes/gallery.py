@@ -320,7 +320,7 @@ def style_grid(side=192, weights=(2.0, 20.0, 200.0)):
     plots.images(torch.cat(shown), titles, columns=len(weights), size=3.2, rows=list(depth),
                  alt="A cup painted as a mosaic: Gram matrices up to a deeper layer in each row, a larger weight of the style "
                      "in each column. With early layers only colours change, with deeper ones stones appear, and to the right "
-                     "they eat the cup.")
+                     "they cover table, saucer and cup.")
 
 
 def class_map(named=70):

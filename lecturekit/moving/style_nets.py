@@ -16,7 +16,8 @@ from lecturekit.networks import models, running
 from lecturekit.moving import objectives, projections, steps
 from lecturekit.moving.optimise import optimise
 
-STYLES = ("brush_strokes", "mosaic", "primaries")   # the pictures data/styles/*.jpg, made by programs
+STYLES = ("brush_strokes", "mosaic", "primaries")   # in which the bundled network paints
+PICTURES = (*STYLES, "impasto", "points", "ink")    # data/styles/*.jpg, made by programs
 DESCRIBER = "vgg_s"                                 # the network whose features describe content and style
 CONTENT_LAYER = "relu3_2"
 STYLE_LAYERS = ("normalize", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -27,8 +28,8 @@ MOST = 2 ** 20                                      # pixels that `transfer` mov
 
 
 def style_picture(name, size=None):
-    """A bundled style picture (1,3,H,W) in [0,1]; with `size`, resized to size x size."""
-    return pixels.load(files.verified(f"styles/{validate.one_of('name', name, STYLES)}.jpg"), size)
+    """A bundled style picture of `PICTURES`, (1,3,H,W) in [0,1]; with `size`, resized to size x size."""
+    return pixels.load(files.verified(f"styles/{validate.one_of('name', name, PICTURES)}.jpg"), size)
 
 
 def smoothed(model):

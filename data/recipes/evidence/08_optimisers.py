@@ -23,14 +23,16 @@ BEST = ", best"
 
 
 def losses(photo, style, optimiser):
-    """The lowest loss seen after each number of passes, as a share of the photo's own."""
+    """The lowest loss of a picture, within [0,1], seen after each number of passes, as a share of the photo's own."""
     network, picture = style_nets.smoothed(models.load(style_nets.DESCRIBER)), datasets.photo(photo, SETTINGS["side"])
     goal = style_nets.goal(network, picture, style_nets.describe(network, style_nets.style_picture(style, 256)))
     seen, most = [], SETTINGS["passes"][-1]
 
     def counted(images):
         scores = goal(images)
-        seen.append(-scores.item())
+        with torch.no_grad():   # on its way L-BFGS may leave [0,1], where there are no pictures
+            inside = images.clamp(0, 1)
+            seen.append(-(scores if inside.equal(images) else goal(inside)).item())
         if len(seen) > most:
             raise KeyboardInterrupt   # ends the run, as a reader would
         return scores

@@ -1,4 +1,4 @@
-"""Lesson 7, inversion: the normalised error, a pre-image by descent, codes matched to their owners."""
+"""Lesson 7, inversion: the normalised error beside its null, a pre-image by descent, codes matched to their owners."""
 
 import torch
 
@@ -7,25 +7,32 @@ from lecturekit.course.questions import Kind, Mistake, Network, Question, Verdic
 from lecturekit.course.questions.drawing import normal, telling, uniform, whole
 from lecturekit.networks import hooks
 
-# 07.1 The normalised error
+# 07.1 The error and its null
 
 
-def _codes(shape, size=1.0, apart=0.3):
-    """Draws codes found and wanted, both (N,C,H,W), the wanted ones of several sizes."""
+def _codes(shape, others=5, size=1.0, apart=0.3):
+    """Draws codes found and wanted, both (N,C,H,W), the wanted ones of several sizes, and those of M other pictures, of
+    which the nearest is another for each wanted code."""
     def draw(random):
         wanted = size * normal(random, *shape) * torch.arange(1.0, shape[0] + 1)[:, None, None, None]
-        return wanted + apart * normal(random, *shape), wanted
+        away = size * torch.linspace(0.4, 1.6, others)[:, None, None, None] * normal(random, others, *shape[1:])
+        return wanted + apart * normal(random, *shape), wanted, wanted[torch.arange(others) % shape[0]] + away
     return draw
 
 
 def _found_all(random):
-    _, wanted = _codes((3, 2, 2, 3))(random)
-    return wanted.clone(), wanted
+    _, wanted, others = _codes((3, 2, 2, 3))(random)
+    return wanted.clone(), wanted, others
 
 
 def _found_nothing(random):
-    _, wanted = _codes((2, 2, 3, 3))(random)
-    return torch.zeros_like(wanted), wanted
+    _, wanted, others = _codes((2, 2, 3, 3))(random)
+    return torch.zeros_like(wanted), wanted, others
+
+
+def _among_the_others(random):
+    found, wanted, others = _codes((3, 2, 3, 3), others=4)(random)
+    return found, wanted, torch.cat([others, wanted[1:2]])
 
 
 def _squares(codes):
@@ -36,32 +43,66 @@ def _errors(found, wanted):
     return _squares(found - wanted) / _squares(wanted)
 
 
+def _table(others, wanted):
+    """The error of each other code to each wanted one: (N,M)."""
+    return torch.stack([_errors(others, one.expand_as(others)) for one in wanted])
+
+
+def _nearest(others, wanted):
+    return _table(others, wanted).amin(1)
+
+
+def _with_null(found, wanted, others, error=_errors, null=_nearest):
+    return torch.stack([error(found, wanted), null(others, wanted)])
+
+
+def _and(**parts):
+    return lambda found, wanted, others: _with_null(found, wanted, others, **parts)
+
+
+def _plain(distance):
+    """Both rows by another distance of codes (N,...) to codes (N,...)."""
+    return _and(error=distance, null=lambda others, wanted: torch.stack(
+        [distance(others, one.expand_as(others)).amin() for one in wanted]))
+
+
 ERRORS = Question(
-    "07.1", "normalised_errors", points=5, minutes=10, reference=_errors,
-    kinds=(Kind("ordinary", "three codes", _codes((3, 2, 4, 4))),
-           Kind("edge", "large values", _codes((2, 3, 3, 5), size=4.0, apart=3.0)),
-           Kind("edge", "one code", _codes((1, 2, 2, 2))),
+    "07.1", "errors_and_null", points=5, minutes=10, reference=_with_null,
+    kinds=(Kind("ordinary", "three codes among five others", _codes((3, 2, 4, 4))),
+           Kind("ordinary", "codes further away than the nearest other", _codes((4, 2, 3, 3), others=6, apart=2.0)),
+           Kind("edge", "one code, one other", _codes((1, 2, 2, 2), others=1)),
+           Kind("edge", "as many others as codes", _codes((4, 3, 2, 5), others=4, size=3.0)),
            Kind("degenerate", "the codes are found", _found_all),
            Kind("degenerate", "nothing was found", _found_nothing),
-           Kind("large", "many codes", _codes((20, 4, 6, 5)))),
-    idea="How far is each code from its own, as a share of how long its own is? One number for each code, so sum over "
-         "everything else.",
-    formula="((found - wanted) ** 2).flatten(1).sum(1), divided by (wanted ** 2).flatten(1).sum(1).",
+           Kind("degenerate", "one of the others has a wanted code", _among_the_others),
+           Kind("large", "many codes", _codes((20, 4, 6, 5), others=31))),
+    idea="The first row compares each found code with its own. For the second, compare each wanted code with every other "
+         "one, (N,M) numbers, and keep the smallest of each row. Both are shares of the wanted code's squared length.",
+    formula="own = (wanted ** 2).flatten(1).sum(1); first row: ((found - wanted) ** 2).flatten(1).sum(1) / own; "
+            "((wanted[:, None] - others[None]) ** 2).flatten(2).sum(2) is (N,M), its .amin(1) / own the second row; "
+            "torch.stack them.",
     mistakes=(
-        Mistake("You divide by the size of the code found: divide by that of the wanted one.",
-                lambda found, wanted: _squares(found - wanted) / _squares(found)),
-        Mistake("You take lengths: both are squared.", lambda found, wanted: _errors(found, wanted).sqrt()),
-        Mistake("You give one value for all codes: sum over each code on its own.",
-                lambda found, wanted: (found - wanted).square().sum() / wanted.square().sum()),
+        Mistake("You divide by the size of the code that is compared: divide by that of the wanted one.",
+                _plain(lambda codes, wanted: _squares(codes - wanted) / _squares(codes))),
+        Mistake("You take lengths: both are squared.", _plain(lambda codes, wanted: _errors(codes, wanted).sqrt())),
         Mistake("You do not divide: the distance is to be a share of the wanted code's squared length.",
-                lambda found, wanted: _squares(found - wanted)),
-        Mistake("You compare the sizes of the codes: take the size of their difference.",
-                lambda found, wanted: (_squares(found) - _squares(wanted)).abs() / _squares(wanted)),
+                _plain(lambda codes, wanted: _squares(codes - wanted))),
         Mistake("You divide number by number: sum the numerator and the denominator first.",
-                lambda found, wanted: ((found - wanted) / wanted).square().flatten(1).mean(1)),
+                _plain(lambda codes, wanted: ((codes - wanted) / wanted).square().flatten(1).mean(1))),
         Mistake("You take absolute values: both are squared.",
-                lambda found, wanted: (found - wanted).abs().flatten(1).sum(1) / wanted.abs().flatten(1).sum(1))),
-    without="lecturekit's own losses of codes", forbidden=("content_loss", "near_code"))
+                _plain(lambda codes, wanted: (codes - wanted).abs().flatten(1).sum(1) / wanted.abs().flatten(1).sum(1))),
+        Mistake("Your null is the mean over the others: ask for the nearest of them.",
+                _and(null=lambda others, wanted: _table(others, wanted).mean(1))),
+        Mistake("Your null is one and the same for all: each wanted code has its own nearest other.",
+                _and(null=lambda others, wanted: _nearest(others, wanted).amin().expand(len(wanted)))),
+        Mistake("Your null is the error of the others' mean code: ask for the nearest of them.",
+                _and(null=lambda others, wanted: _errors(others.mean(0).expand_as(wanted), wanted))),
+        Mistake("Your null asks which other code is nearest to the one found: ask for the nearest to the one wanted.",
+                lambda found, wanted, others: torch.stack([_errors(found, wanted), torch.stack(
+                    [_squares(others - one).amin() for one in found]) / _squares(wanted)])),
+        Mistake("Your rows are exchanged: the found codes' errors come first.",
+                lambda found, wanted, others: _with_null(found, wanted, others).flip(0))),
+    without="lecturekit's own losses of codes", forbidden=("content_loss", "near_code", "style_loss"))
 
 
 # 07.2 A pre-image, by descent
