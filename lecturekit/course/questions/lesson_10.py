@@ -1,5 +1,7 @@
 """Lesson 10, adversarial training: a step of it, an attack through a quantiser, a certified radius."""
 
+from functools import partial
+
 import torch
 from scipy.stats import beta, norm
 from torch.nn import functional as F
@@ -198,19 +200,28 @@ BREAK_MISTAKES = (
     Mistake("You say which images have fallen: say which ones stand.", lambda *of: (_break(*of)[0], ~_break(*of)[1])))
 
 
-def _telling(*numbers):
-    return lambda draw: telling(draw, _break, *(BREAK_MISTAKES[number].solution for number in numbers))
+def _telling(*numbers, mixed=False):
+    """Draws until these mistakes show, and, where `mixed`, until some of the images stand and others fall."""
+    said = [_through_with(reads=partial(_always, value)) for value in (True, False) if mixed]
+    return lambda draw: telling(draw, _break, *(BREAK_MISTAKES[number].solution for number in numbers), *said)
+
+
+def _always(value, model, images, labels, levels):
+    return torch.full((len(images),), value)
 
 
 BREAK = Question(
     "10.2", "break_quantised", points=5, minutes=20, reference=_break, mistakes=BREAK_MISTAKES,
-    kinds=(Kind("ordinary", "three images", _telling(1, 8, 10)(_quantised("curved", 8, 0.15, 0.04, 6, count=3))),
+    kinds=(Kind("ordinary", "four images", _telling(1, mixed=True)(_quantised("curved", 8, 0.02, 0.006, 5, count=4))),
            Kind("edge", "another network, near black and white",
                 _telling(5)(_quantised("deep_head", 5, 0.3, 0.07, 8, image=_near_the_border))),
            Kind("edge", "a network whose answer turns with the rounding",
-                _telling(9)(_quantised("unsure", 3, 0.2, 0.045, 4, count=4))),
+                _telling(9, mixed=True)(_quantised("unsure", 3, 0.03, 0.01, 4, count=4))),
+           Kind("edge", "long steps, after which an image may be read rightly again",
+                _telling(8)(_quantised("even", 3, 0.3, 0.6, 5, count=6))),
            Kind("edge", "black and white alone", _quantised("curved", 2, 0.4, 0.11, 6)),
-           Kind("edge", "an image that it misreads before any step", _quantised("curved", 6, 0.1, 0.03, 4, count=3, misread=1)),
+           Kind("edge", "an image that is misread before any step",
+                _quantised("curved", 6, 0.1, 0.03, 4, count=3, misread=1)),
            Kind("degenerate", "no step", _quantised("deep_head", 6, 0.2, 0.1, 0, count=3, misread=1)),
            Kind("large", "many images", _quantised("curved", 16, 0.1, 0.023, 8, count=16, side=16))),
     idea="The rounding hides the slope, but an image that is good for the attack before it is good behind it, too. So "
