@@ -16,7 +16,7 @@ from lecturekit.show import evidence
 QUESTION = "How often does one pixel fool a network?"
 UNIT = "share fooled"
 INTERVAL = "95 % Wilson interval"
-SETTINGS = {"digits": 100, "learned": 1300, "epochs": 8, "pictures": 20, "network": "alexnet_s", "side": 96,
+SETTINGS = {"digits": 100, "learned": 1300, "epochs": 8, "pictures": 15, "network": "alexnet_s", "side": 96,
             "population": 100, "generations": 20, "pixels": [1]}
 WEIGHTS = ("weights/alexnet_s.safetensors", "tabletop/test.tar")
 
