@@ -93,11 +93,11 @@ def test_a_mistake_of_whom_no_hint_spoke_has_its_own(name, words):
     assert sum(words in mistake.hint for mistake in questions.question(name).mistakes) == 1
 
 
-def test_most_lessons_grade_code_on_a_network():
+def test_every_lesson_grades_code_on_a_network():
     """By an answer that is a whole method on a network that is built in the sandbox, not one formula."""
     on_networks = {asked.lesson for asked in questions.questions() for case in asked.cases(0)
                    if any(isinstance(argument, questions.Network) for argument in case.arguments)}
-    assert on_networks >= set(questions.LESSONS) - {"10"}
+    assert on_networks == set(questions.LESSONS)
 
 
 def test_the_same_points_for_a_known_mistake_with_any_secret():

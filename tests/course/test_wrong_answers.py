@@ -52,7 +52,7 @@ EQUIVALENT = {
              "1 -> 2 #8": "further out, but within the ball", "1 -> 2 #2": START, "1 -> 0 #2": START, "2 -> 3": START,
              "2 -> 1": START, "(images + change).clamp(0, 1) -> images + change #2": WALK, "0 -> -1 #2": WALK,
              "1 -> 2 #6": WALK},
-    "10.2": {"rate * gradient.sign() -> rate / gradient.sign()": "1 / 1 is 1", "0 -> -1 #2": ONE_AXIS},
+    "10.2": {"rate * gradient.sign() -> rate / gradient.sign()": "1 / 1 is 1"},
     "10.3": {"p > 0.5 -> p >= 0.5": "at one half the radius is 0"},
 }
 

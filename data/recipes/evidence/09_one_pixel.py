@@ -1,4 +1,4 @@
-"""Lesson 9: how often does one pixel fool a network, and three, with thousands of queries for each picture?
+"""Lesson 9: how often does one pixel fool a network, with thousands of queries for each picture?
 
 Digits of 64 pixels and rendered pictures of 9,216, those that are read rightly. Null: as many queries spent on pixels
 and colours drawn at random.
@@ -16,7 +16,7 @@ from lecturekit.show import evidence
 QUESTION = "How often does one pixel fool a network?"
 UNIT = "share fooled"
 INTERVAL = "95 % Wilson interval"
-SETTINGS = {"digits": 100, "learned": 1300, "epochs": 8, "pictures": 20, "network": "alexnet_s", "side": 96,
+SETTINGS = {"digits": 100, "learned": 1300, "epochs": 8, "pictures": 15, "network": "alexnet_s", "side": 96,
             "population": 100, "generations": 20, "pixels": [1]}
 WEIGHTS = ("weights/alexnet_s.safetensors", "tabletop/test.tar")
 
@@ -35,23 +35,28 @@ def pictures():
     return right(model, images, labels, SETTINGS["pictures"])
 
 
+def chosen(data, rows):
+    network, images, labels = data()
+    return network, images[rows], labels[rows]
+
+
 def right(network, images, labels, most):
     rows = (~attacks.fooled(network, images, labels)).nonzero()[:most, 0]
     return network, images[rows], labels[rows]
 
 
-def evolved(data, pixels):
-    """For each image whether a few pixels, bred, fool the network."""
-    network, images, labels = data()
+def evolved(data, pixels, rows):
+    """For each image of the rows whether a few pixels, bred, fool the network."""
+    network, images, labels = chosen(data, rows)
     queries, s = blackbox.Queries(network), SETTINGS
     return [bool(blackbox.one_pixel(queries, images[i:i + 1], labels[i:i + 1], pixels, s["population"], s["generations"]).fooled)
             for i in range(len(images))]
 
 
-def drawn(data, pixels):
-    """For each image whether one of as many random choices does."""
-    network, images, labels = data()
-    generator, told, s = torch.Generator().manual_seed(0), [], SETTINGS
+def drawn(data, pixels, rows):
+    """For each image of the rows whether one of as many random choices does."""
+    network, images, labels = chosen(data, rows)
+    generator, told, s = torch.Generator().manual_seed(rows.start), [], SETTINGS
     height, width, channels = *images.shape[-2:], images.shape[1]
     size = torch.tensor([height, width, *[1.0] * channels]).repeat(pixels) * (1 - 1e-6)
     for image, label in zip(images.split(1), labels.split(1)):
@@ -64,11 +69,16 @@ def drawn(data, pixels):
 
 
 def parts():
-    data = {"digits of 8 x 8": digits, "pictures of 96 x 96": pictures}
-    return {f"{name}, {count} px{how}": partial(run, images, count) for name, images in data.items()
-            for count in SETTINGS["pixels"] for how, run in (("", evolved), (", at random", drawn))}
+    return {f"{name}, {count} px{how}; {start}": partial(run, images, count, slice(start, start + CHUNK[name]))
+            for name, (images, number) in DATA.items() for count in SETTINGS["pixels"]
+            for how, run in (("", evolved), (", at random", drawn)) for start in range(0, number, CHUNK[name])}
 
 
 def rows(results):
-    for name, told in results.items():
-        yield evidence.share(name, sum(told), len(told), null="random" in name)
+    for series in dict.fromkeys(key.partition(";")[0] for key in results):
+        told = sum((some for key, some in results.items() if key.partition(";")[0] == series), [])
+        yield evidence.share(series, sum(told), len(told), null="random" in series)
+
+
+DATA = {"digits of 8 x 8": (digits, SETTINGS["digits"]), "pictures of 96 x 96": (pictures, SETTINGS["pictures"])}
+CHUNK = {"digits of 8 x 8": 50, "pictures of 96 x 96": 5}   # images of one part

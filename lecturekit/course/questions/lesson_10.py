@@ -1,5 +1,7 @@
 """Lesson 10, adversarial training: a step of it, an attack through a quantiser, a certified radius."""
 
+from functools import partial
+
 import torch
 from scipy.stats import beta, norm
 from torch.nn import functional as F
@@ -128,8 +130,8 @@ TRAINED = Question(
         Mistake("You move the weights after each step of the attack: they rest until it has ended.", _after_each_step),
         Mistake("You take a step at the clean images, too.", _moved_back),
         Mistake("You give the gradients: the weights after the step are asked for.",
-                lambda model, *of: [before - after for before, after in
-                                    zip(list(model.parameters()), _trained(model, *of), strict=True)])),
+                lambda *of: [(before - after) / of[-1] for before, after in
+                             zip(_trained(*of[:-1], 0.0), _trained(*of), strict=True)])),
     without="lecturekit's attacks and `robust_training`",
     forbidden=("pgd", "fgsm", "attacks", "optimise", "robust_training", "adversarial", "fit"))
 
@@ -137,12 +139,14 @@ TRAINED = Question(
 # 10.2 Break it
 
 
-def _quantised(architecture, levels, eps, rate, steps, count=2, image=uniform, read=True, side=10):
-    """Draws a network, images (N,3,side,side) and labels, by default those that it gives behind the quantiser."""
+def _quantised(architecture, levels, eps, rate, steps, count=2, image=uniform, misread=0, side=10):
+    """Draws a network, images (N,3,side,side) and the labels that it gives behind the quantiser, but for the first
+    `misread` of them, whose labels come second."""
     def draw(random):
         network, images = Network(architecture, whole(random, 0, 1 << 20)), image(random, count, 3, side, side)
         answers = judging.built([network])[0](_rounded(images, levels)).topk(2).indices
-        return network, images, answers[:, 0 if read else 1], levels, eps, rate, steps
+        labels = torch.where(torch.arange(count) < misread, answers[:, 1], answers[:, 0])
+        return network, images, labels, levels, eps, rate, steps
     return draw
 
 
@@ -196,20 +200,29 @@ BREAK_MISTAKES = (
     Mistake("You say which images have fallen: say which ones stand.", lambda *of: (_break(*of)[0], ~_break(*of)[1])))
 
 
-def _telling(*numbers):
-    return lambda draw: telling(draw, _break, *(BREAK_MISTAKES[number].solution for number in numbers))
+def _telling(*numbers, mixed=False):
+    """Draws until these mistakes show, and, where `mixed`, until some of the images stand and others fall."""
+    said = [_through_with(reads=partial(_always, value)) for value in (True, False) if mixed]
+    return lambda draw: telling(draw, _break, *(BREAK_MISTAKES[number].solution for number in numbers), *said)
+
+
+def _always(value, model, images, labels, levels):
+    return torch.full((len(images),), value)
 
 
 BREAK = Question(
     "10.2", "break_quantised", points=5, minutes=20, reference=_break, mistakes=BREAK_MISTAKES,
-    kinds=(Kind("ordinary", "three images", _telling(1, 8, 10)(_quantised("curved", 8, 0.15, 0.04, 6, count=3))),
-           Kind("edge", "another network, near black and white",
+    kinds=(Kind("ordinary", "four images", _telling(9, mixed=True)(_quantised("unsure", 3, 0.03, 0.01, 4, count=4))),
+           Kind("ordinary", "long steps, after which an image may be read rightly again",
+                _telling(8)(_quantised("even", 3, 0.3, 0.6, 5, count=6))),
+           Kind("edge", "another network, more levels",
+                _telling(mixed=True)(_quantised("curved", 8, 0.02, 0.006, 5, count=4))),
+           Kind("edge", "near black and white",
                 _telling(5)(_quantised("deep_head", 5, 0.3, 0.07, 8, image=_near_the_border))),
-           Kind("edge", "a network whose answer turns with the rounding",
-                _telling(9)(_quantised("unsure", 3, 0.2, 0.045, 4, count=4))),
            Kind("edge", "black and white alone", _quantised("curved", 2, 0.4, 0.11, 6)),
-           Kind("edge", "labels that it never read", _telling(8)(_quantised("curved", 6, 0.1, 0.03, 4, count=3, read=False))),
-           Kind("degenerate", "no step", _quantised("deep_head", 6, 0.2, 0.1, 0)),
+           Kind("edge", "an image that is misread before any step",
+                _quantised("curved", 6, 0.1, 0.03, 4, count=3, misread=1)),
+           Kind("degenerate", "no step", _quantised("deep_head", 6, 0.2, 0.1, 0, count=3, misread=1)),
            Kind("large", "many images", _quantised("curved", 16, 0.1, 0.023, 8, count=16, side=16))),
     idea="The rounding hides the slope, but an image that is good for the attack before it is good behind it, too. So "
          "ask for the gradient where the network looks, and move the image as if no rounding were there. Who stands is "
