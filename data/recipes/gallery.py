@@ -303,6 +303,15 @@ def caricature_imagenet(layers=("features.4", "features.7", "features.10", "feat
                  "cat, stripes and whiskers at first, the eyes later.")
 
 
+def style_512(styles=("brush_strokes", "impasto"), sides=(128, 256, 512), style_sides=(128, 256, 384)):
+    network, cup = style_nets.smoothed(models.load(style_nets.DESCRIBER)), datasets.photo("coffee", sides[-1])
+    pictures = [style_nets.style_picture(name) for name in styles]
+    painted = [style_nets.pyramid(network, cup, style, sides, style_sides, quiet=True).images for style in tqdm(pictures)]
+    shown = [image for pair in zip(pictures, painted) for image in (pixels.resize(pair[0], 512)[0], pair[1][0])]
+    plots.images(shown, ["the style", "the cup in it"] * len(styles), columns=2, size=4.6, rows=styles, alt="Two style pictures, "
+                 "blue strokes in whirls and thick strokes of dusk above hills, and beside each a cup of coffee painted in it.")
+
+
 def style_grid(side=192, weights=(2.0, 20.0, 200.0)):
     network, cup = style_nets.smoothed(models.load(style_nets.DESCRIBER)), datasets.photo("coffee", side)
     grams = style_nets.describe(network, style_nets.style_picture("mosaic", 256))
@@ -374,7 +383,7 @@ PICTURES = {"ascent-squeezenet": ascent_imagenet, "dream-squeezenet": dream_imag
             "corruption-severities": corruption_severities,
             "certain-of-nothing": certain_of_nothing,
             "caricature-squeezenet": caricature_imagenet,
-            "style-grid": style_grid,
+            "style-grid": style_grid, "style-512": style_512,
             "class-map-squeezenet": class_map, "occlusion-squeezenet": occlusion_imagenet,
             "saliency-rules-squeezenet": saliency_rules}
 
