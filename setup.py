@@ -8,8 +8,8 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
-BROUGHT = ("data/README.md", "data/SHA256SUMS", "data/evidence", "data/gallery", "data/styles", "data/tabletop",
-           "data/weights", "notebooks")
+BROUGHT = ("data/README.md", "data/SHA256SUMS", "data/times.json", "data/evidence", "data/gallery", "data/styles",
+           "data/tabletop", "data/weights", "notebooks")
 
 
 class WithCourse(build_py):

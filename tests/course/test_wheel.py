@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lecturekit import files
-from lecturekit.course import lessons
+from lecturekit.course import lessons, timing
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """from lecturekit import files
@@ -32,10 +32,11 @@ def test_brings_the_published_data_the_lessons_and_nothing_of_the_recipes(wheel)
         names = set(archive.namelist())
         assert {f"lecturekit/data/{name}" for name in files.checksums()} <= names
         assert {f"lecturekit/notebooks/{path.name}" for path in lessons.paths().values()} <= names
+        assert f"lecturekit/data/{timing.FILE}" in names   # for doctor --time
         assert archive.read("lecturekit/data/SHA256SUMS") == (files.root() / "SHA256SUMS").read_bytes()
         assert b"lecturekit = lecturekit.__main__:main" in archive.read(
             next(name for name in names if name.endswith("entry_points.txt")))
-    assert not [name for name in names if "recipes" in name or name.startswith(("data", "tests", "notebooks"))]
+    assert not [name for name in names if "recipes" in name.split("/") or name.startswith(("data", "tests", "notebooks"))]
     assert wheel.stat().st_size < 120e6
 
 
