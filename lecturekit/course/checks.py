@@ -162,10 +162,8 @@ def told(asked, cases, found, number):
 
 def call(asked, arguments):
     """The call of one case as code, what is large by its shape."""
-    names = list(inspect.signature(asked.reference).parameters)
-    names = names if len(names) == len(arguments) else [""] * len(arguments)
-    parts = (f"{name}={comparing.shown(value)}" if name else comparing.shown(value)
-             for name, value in zip(names, arguments))
+    parameters = inspect.signature(asked.reference).parameters   # what comes after the arguments exchanges its parts
+    parts = (f"{name}={comparing.shown(value)}" for name, value in zip(parameters, arguments, strict=False))
     return f"{asked.function}({', '.join(parts)})"
 
 

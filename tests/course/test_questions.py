@@ -1,6 +1,7 @@
 """Every graded question: the stub fails, the solution passes, each planted mistake fails and gets its own hint."""
 
 import ast
+import inspect
 import pickle
 import re
 
@@ -98,6 +99,9 @@ def test_the_arguments_are_those_that_the_cell_asks_for(asked):
     function, = (node for node in ast.parse(solutions.source(asked)).body if isinstance(node, ast.FunctionDef))
     names = [argument.arg for argument in function.args.args]
     assert all(len(case.arguments) == len(names) for case in asked.cases(0))
+    parameters = inspect.signature(asked.reference).parameters.values()
+    known = [part for part in parameters if part.kind is part.POSITIONAL_OR_KEYWORD]
+    assert len(known) >= len(names)   # a wrong answer is told its case by these names
 
 
 def expressions(source):
@@ -176,8 +180,10 @@ def test_an_error_that_a_mistake_explains_gets_its_hint():
 
 
 def test_an_answer_may_change_its_arguments(asked):
+    solution = solutions.function(asked)   # now: the check would take its imports' calls for the answer's
+
     def greedy(*arguments):
-        found = solutions.function(asked)(*judging.built(arguments) if not asked.judge else arguments)
+        found = solution(*judging.built(arguments) if not asked.judge else arguments)
         for argument in arguments:
             if isinstance(argument, torch.Tensor):
                 argument.zero_()

@@ -16,6 +16,11 @@ def uniform(random, *shape):
     return torch.rand(shape, generator=random)
 
 
+def grey(random, *shape):
+    """Mid-grey images: nothing is drawn."""
+    return torch.full(shape, 0.5)
+
+
 def whole(random, low, high):
     """A whole number from `low` to `high`, both included."""
     return int(torch.randint(low, high + 1, (), generator=random))

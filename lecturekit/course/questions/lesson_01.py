@@ -3,7 +3,7 @@
 import torch
 
 from lecturekit.course.questions import Kind, Mistake, Network, Question
-from lecturekit.course.questions.drawing import normal, telling, uniform, whole
+from lecturekit.course.questions.drawing import grey, normal, telling, uniform, whole
 from lecturekit.networks import hooks
 from lecturekit.representation import receptive, units
 
@@ -80,10 +80,6 @@ def _unit(architecture, layer, height=12, width=12, rows=(4, 7), cols=(2, 3), im
 
 def _bundled(random):
     return Network("resnet_s"), uniform(random, 1, 3, 64, 64), "layer2.0.relu2", whole(random, 2, 3), whole(random, 4, 5)
-
-
-def _grey(random, *shape):
-    return torch.full(shape, 0.5)
 
 
 def _box(touched):
@@ -165,7 +161,7 @@ UNIT = Question(
            Kind("edge", "a layer before one that works in place", _by(8)(_unit("inplace", "conv2", 18, 15))),
            Kind("edge", "a layer inside of a block", _by(0, 1)(_unit("residual", "block2.conv2", 18, 16))),
            Kind("edge", "a network that must come back without a hook", _unit("lent", "conv2", 18, 15)),
-           Kind("degenerate", "a unit that no pixel moves", _unit("even", "square", rows=(3, 4), cols=(1, 2), image=_grey)),
+           Kind("degenerate", "a unit that no pixel moves", _unit("even", "square", rows=(3, 4), cols=(1, 2), image=grey)),
            Kind("large", "the course's own network", _bundled)),
     idea="A forward hook is handed the layer's output while the network runs, and what you keep of it is still connected "
          "to the image. So autograd can tell you how a unit, its channels added up, changes with each pixel: which rows "

@@ -3,7 +3,7 @@
 import torch
 
 from lecturekit.course.questions import Kind, Mistake, Network, Question
-from lecturekit.course.questions.drawing import normal, uniform, whole
+from lecturekit.course.questions.drawing import grey, normal, uniform, whole
 
 # 06.1 The climb
 
@@ -172,10 +172,6 @@ def _black_and_white(random, *shape):
     return (uniform(random, *shape) > 0.5).float()
 
 
-def _grey(random, *shape):
-    return torch.full(shape, 0.5)
-
-
 def _logits(logits):
     return logits
 
@@ -213,10 +209,6 @@ def _ascent(model, start, classes, shifts, rate, weight, direction=_direction, p
     return last(image)
 
 
-def _reference_climb(model, start, classes, shifts, rate, weight):
-    return _ascent(model, start, classes, shifts, rate, weight)
-
-
 def _stays_shifted(model, start, classes, shifts, rate, weight):
     image = start
     for shift in shifts:
@@ -239,13 +231,13 @@ def _climbing_with(**parts):
 
 
 ASCENT = Question(
-    "06.3", "climb_with_priors", points=5, minutes=20, reference=_reference_climb, tolerance=1e-3, bundled=("resnet_s",),
+    "06.3", "climb_with_priors", points=5, minutes=20, reference=_ascent, tolerance=1e-3, bundled=("resnet_s",),
     kinds=(Kind("ordinary", "two images", _climbed("curved", 2)),
            Kind("ordinary", "another network, three images", _climbed("deep_head", 3, weight=0.05)),
            Kind("edge", "images that are not square", _climbed("deep_head", 2, height=9, width=14)),
            Kind("edge", "black and white images, long steps", _climbed("curved", 2, rate=2.0, image=_black_and_white)),
            Kind("edge", "no weight for the variation", _climbed("deep_head", 2, weight=0.0)),
-           Kind("degenerate", "flat grey images, where every gradient is zero", _climbed("even", 2, image=_grey)),
+           Kind("degenerate", "flat grey images, where every gradient is zero", _climbed("even", 2, image=grey)),
            Kind("large", "the course's own network", _climbed("resnet_s", 2, 1.0, 0.01, height=48, width=40, classes=20,
                                                               steps=3))),
     idea="One step at a time: what is the score of the image as the network sees it, shifted, and what does the image's "

@@ -5,7 +5,8 @@ from torch.nn import functional as F
 
 from lecturekit.course import comparing, judging
 from lecturekit.course.questions import Kind, Mistake, Network, Question, Verdict
-from lecturekit.course.questions.drawing import normal, telling, uniform, whole
+from lecturekit.course.questions.attacking import back, in_ball, lengths, uphill
+from lecturekit.course.questions.drawing import grey, normal, telling, uniform, whole
 
 # 09.1 The worst that can happen
 
@@ -94,10 +95,6 @@ def _near_the_border(random, *shape):
     return (uniform(random, *shape) > 0.5).float() * 0.98 + 0.01 * uniform(random, *shape)
 
 
-def _grey(random, *shape):
-    return torch.full(shape, 0.5)
-
-
 def _half_wrong(scores):
     """The likeliest class of the first images, the second likeliest of the others."""
     first, second = scores.topk(2).indices.T
@@ -108,32 +105,13 @@ def _uneven(random):
     """Images whose gradients are of very different lengths."""
     while True:
         arguments = _attacked("sure", 4, "l2", labels=_half_wrong)(random)
-        sizes = _gradient(judging.built(arguments)[0], *arguments[1:3]).flatten(1).norm(dim=1)
+        sizes = uphill(judging.built(arguments)[0], *arguments[1:3]).flatten(1).norm(dim=1)
         if 0 < sizes.min() < sizes.max() / 100:
             return arguments
 
 
-def _gradient(model, images, labels):
-    at = images.detach().requires_grad_()
-    with torch.enable_grad():
-        return torch.autograd.grad(F.cross_entropy(model(at), labels, reduction="sum"), at)[0]
-
-
-def _lengths(images):
-    return images.flatten(1).norm(dim=1).view(-1, 1, 1, 1).clamp(min=1e-12)
-
-
 def _direction(gradient, norm):
-    return gradient.sign() if norm == "linf" else gradient / _lengths(gradient)
-
-
-def _in_ball(moved, images, eps, norm):
-    away = moved - images
-    return images + (away.clamp(-eps, eps) if norm == "linf" else away * (eps / _lengths(away)).clamp(max=1))
-
-
-def _back(*of):
-    return _in_ball(*of).clamp(0, 1)
+    return gradient.sign() if norm == "linf" else gradient / lengths(gradient)
 
 
 def _started(images, eps, norm, seed):
@@ -141,15 +119,15 @@ def _started(images, eps, norm, seed):
     if norm == "linf":
         return images + eps * (2 * uniform(random, *images.shape) - 1)
     noise = normal(random, *images.shape)
-    return images + eps * noise / _lengths(noise) * uniform(random, len(images), 1, 1, 1)
+    return images + eps * noise / lengths(noise) * uniform(random, len(images), 1, 1, 1)
 
 
-def _pgd(model, images, labels, eps, norm, steps, rate, seed, start=_started, direction=_direction, back=_back,
+def _pgd(model, images, labels, eps, norm, steps, rate, seed, start=_started, direction=_direction, back=back,
          once=False, sign=1, classes=lambda model, images, labels: labels):
     """PGD (Madry et al. 2018) with one of its parts exchanged."""
     moved, labels, first = start(images, eps, norm, seed).clamp(0, 1), classes(model, images, labels), None
     for _ in range(steps):
-        gradient = _gradient(model, moved, labels) if first is None or not once else first
+        gradient = uphill(model, moved, labels) if first is None or not once else first
         first = gradient if first is None else first
         moved = back(moved + sign * rate * direction(gradient, norm), images, eps, norm)
     return moved
@@ -211,7 +189,7 @@ ATTACK = Question(
            Kind("edge", "L-inf, images near black and white", _attacked("curved", 2, "linf", _near_the_border)),
            Kind("edge", "L2, a network that is not sure of anything", _attacked("unsure", 1, "l2")),
            Kind("edge", "L2, gradients of very different lengths", _uneven),
-           Kind("degenerate", "grey images, where every gradient is zero", _attacked("even", 2, "linf", _grey)),
+           Kind("degenerate", "grey images, where every gradient is zero", _attacked("even", 2, "linf", grey)),
            Kind("large", "L-inf, the course's own network", _attacked("resnet_s", 2, "linf", steps=4, side=32, eps=0.03))),
     idea="Begin at a random point of the ball, not at the image. Then again and again: the gradient where the images are "
          "now, a step (signs in L-inf; in L2 a step of one length for each image on its own), and back into the ball "
@@ -226,17 +204,17 @@ ATTACK = Question(
                 lambda *of: _pgd(*of, start=lambda images, *_: images)),
         Mistake("In L-inf you step along the gradient itself, however small it is: take its signs.",
                 lambda *of: _pgd(*of, direction=lambda gradient, norm: gradient if norm == "linf" else
-                                 gradient / _lengths(gradient))),
+                                 gradient / lengths(gradient))),
         Mistake("In L2 you step along the gradient itself, however small it is: each image's step has one length.",
                 lambda *of: _pgd(*of, direction=lambda gradient, norm: gradient.sign() if norm == "linf" else gradient)),
         Mistake("In L2 you divide by the length of the whole batch's gradient: each image has one of its own.",
                 lambda *of: _pgd(*of, direction=lambda gradient, norm: gradient.sign() if norm == "linf" else
                                  gradient / gradient.norm().clamp(min=1e-12))),
         Mistake("In L2 you clamp each value: the length of the whole difference must not exceed eps.",
-                lambda *of: _pgd(*of, back=lambda moved, images, eps, norm: _back(moved, images, eps, "linf"))),
+                lambda *of: _pgd(*of, back=lambda moved, images, eps, norm: back(moved, images, eps, "linf"))),
         Mistake("Nothing keeps your images near the originals: after each step bring them back into the ball.",
                 lambda *of: _pgd(*of, back=lambda moved, images, eps, norm: moved.clamp(0, 1))),
-        Mistake("Your images leave [0,1]: no file can hold such a picture.", lambda *of: _pgd(*of, back=_in_ball)),
+        Mistake("Your images leave [0,1]: no file can hold such a picture.", lambda *of: _pgd(*of, back=in_ball)),
         Mistake("You take the gradient once: after each step the network has another one.",
                 lambda *of: _pgd(*of, once=True)),
         Mistake("You attack the class that the network gives: the loss is that of the label.",

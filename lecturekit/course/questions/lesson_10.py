@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from lecturekit.course import judging
 from lecturekit.course.questions import Kind, Mistake, Network, Question
-from lecturekit.course.questions.drawing import telling, uniform, whole
+from lecturekit.course.questions.attacking import back, in_ball, uphill
+from lecturekit.course.questions.drawing import grey, telling, uniform, whole
 
 # 10.1 One step of adversarial training
 
@@ -26,36 +27,17 @@ def _near_the_border(random, *shape):
     return (1.8 * uniform(random, *shape) - 0.4).clamp(0, 1)
 
 
-def _grey(random, *shape):
-    return torch.full(shape, 0.5)
-
-
-def _uphill(model, images, labels):
-    """The gradient, by the images, of the summed cross-entropy."""
-    leaf = images.detach().requires_grad_()
-    with torch.enable_grad():
-        return torch.autograd.grad(F.cross_entropy(model(leaf), labels, reduction="sum"), leaf)[0]
-
-
-def _in_ball(moved, images, eps):
-    return images + (moved - images).clamp(-eps, eps)
-
-
-def _in_both(moved, images, eps):
-    return _in_ball(moved, images, eps).clamp(0, 1)
-
-
-def _attacked(model, images, labels, eps, inner, step=torch.sign, back=_in_both, once=False):
+def _attacked(model, images, labels, eps, inner, step=torch.sign, back=back, once=False):
     """PGD from the images in L-inf, with one of its parts exchanged."""
-    moved, first = images, _uphill(model, images, labels)
+    moved, first = images, uphill(model, images, labels)
     for _ in range(inner):
-        gradient = first if once else _uphill(model, moved, labels)
+        gradient = first if once else uphill(model, moved, labels)
         moved = back(moved + eps / 2 * step(gradient), images, eps)
     return moved
 
 
 def _trained(model, images, labels, eps, inner, rate, attack=_attacked, sign=1, reduction="mean", seen=None):
-    """The weights after one step of adversarial training, with one of its parts exchanged."""
+    """The weights after one step at attacked images, with one of its parts exchanged."""
     moved, weights = attack(model, images, labels, eps, inner), list(model.parameters())
     moved = seen(images, moved) if seen else moved
     labels = labels.repeat(len(moved) // len(labels))
@@ -63,10 +45,6 @@ def _trained(model, images, labels, eps, inner, rate, attack=_attacked, sign=1, 
     with torch.enable_grad():
         gradients = torch.autograd.grad(F.cross_entropy(model(moved), labels, reduction=reduction), weights)
     return [(weight - sign * rate * gradient).detach() for weight, gradient in zip(weights, gradients, strict=True)]
-
-
-def _robust_step(*arguments):
-    return _trained(*arguments)
 
 
 def _training_with(**parts):
@@ -77,34 +55,34 @@ def _attacking_with(**parts):
     return lambda *of: _trained(*of, attack=lambda *inner: _attacked(*inner, **parts))
 
 
+def _put(model, weights):
+    for weight, new in zip(model.parameters(), weights, strict=True):
+        weight.data = new
+
+
 def _after_each_step(model, images, labels, eps, inner, rate):
     """A step of the weights for each step of the attack."""
     moved = images
     for _ in range(inner):
-        found = _trained(model, moved, labels, eps, 1, rate,
-                         lambda *_: _in_both(moved + eps / 2 * _uphill(model, moved, labels).sign(), images, eps))
-        moved = _in_both(moved + eps / 2 * _uphill(model, moved, labels).sign(), images, eps)
-        for weight, new in zip(model.parameters(), found, strict=True):
-            weight.data = new
+        moved = back(moved + eps / 2 * uphill(model, moved, labels).sign(), images, eps)
+        _put(model, _trained(model, moved, labels, eps, 0, rate))
     return [weight.detach() for weight in model.parameters()]
 
 
 def _moved_back(model, images, labels, eps, inner, rate):
     """The gradient of the clean images at weights that a step at the moved ones has reached."""
-    found = _trained(model, images, labels, eps, inner, rate)
-    for weight, new in zip(model.parameters(), found, strict=True):
-        weight.data = new
+    _put(model, _trained(model, images, labels, eps, inner, rate))
     return _trained(model, images, labels, eps, 0, rate)
 
 
 TRAINED = Question(
-    "10.1", "robust_step", points=5, minutes=15, reference=_robust_step, tolerance=1e-3,
+    "10.1", "robust_step", points=5, minutes=15, reference=_trained, tolerance=1e-3,
     kinds=(Kind("ordinary", "three images", _lesson("deep_head", 3)),
            Kind("ordinary", "another network, two images", _lesson("curved", 2, eps=0.05, inner=4, rate=0.5)),
            Kind("edge", "images near black and white", _lesson("curved", 3, eps=0.2, image=_near_the_border)),
            Kind("edge", "one step of attack, a long one of training", _lesson("plain", 2, inner=1, rate=4.0)),
            Kind("edge", "no change allowed", _lesson("deep_head", 2, eps=0.0)),
-           Kind("degenerate", "grey images, where every gradient is zero", _lesson("even", 2, image=_grey)),
+           Kind("degenerate", "grey images, where every gradient is zero", _lesson("even", 2, image=grey)),
            Kind("large", "many images", _lesson("deep_head", 24, side=16))),
     idea="Two loops that never move the same thing: first the images go up the loss while the weights rest, then the "
          "weights go down, once, at the images that were found.",
@@ -123,7 +101,7 @@ TRAINED = Question(
         Mistake("The attack steps along the gradient itself: take its signs.", _attacking_with(step=lambda gradient: gradient)),
         Mistake("The attacked images leave the ball: no value may move by more than eps.",
                 _attacking_with(back=lambda moved, images, eps: moved.clamp(0, 1))),
-        Mistake("The attacked images leave [0,1], the range of pictures.", _attacking_with(back=_in_ball)),
+        Mistake("The attacked images leave [0,1], the range of pictures.", _attacking_with(back=in_ball)),
         Mistake("Your loss is the sum over the images: the weights go down its mean.", _training_with(reduction="sum")),
         Mistake("You train on clean and attacked images together: here the attacked ones alone count.",
                 _training_with(seen=lambda images, moved: torch.cat([images, moved]))),
@@ -158,21 +136,17 @@ def _reads(model, images, labels, levels):
     return model(_rounded(images, levels)).argmax(1) == labels
 
 
-def _through(model, images, labels, levels, eps, rate, steps, seen=_rounded, step=torch.sign, back=_in_both, once=False,
+def _through(model, images, labels, levels, eps, rate, steps, seen=_rounded, step=torch.sign, back=back, once=False,
              last=lambda images, levels: images, reads=_reads, whole_way=True):
     """The attack, and which images still stand, with one of its parts exchanged."""
-    moved, first = images, _uphill(model, seen(images, levels), labels)
+    moved, first = images, uphill(model, seen(images, levels), labels)
     stands = reads(model, images, labels, levels)
     for _ in range(steps):
-        gradient = first if once else _uphill(model, seen(moved, levels), labels)
+        gradient = first if once else uphill(model, seen(moved, levels), labels)
         moved = back(moved + rate * step(gradient), images, eps)
         now = reads(model, moved, labels, levels)
         stands = stands & now if whole_way else now
     return last(moved, levels), stands
-
-
-def _break(*arguments):
-    return _through(*arguments)
 
 
 def _through_with(**parts):
@@ -189,7 +163,7 @@ BREAK_MISTAKES = (
     Mistake("You step by the gradient itself: take its signs.", _through_with(step=lambda gradient: gradient)),
     Mistake("You left the ball: after each step bring every value back to within eps of the start.",
             _through_with(back=lambda moved, images, eps: moved.clamp(0, 1))),
-    Mistake("You left [0,1], the range of pictures.", _through_with(back=_in_ball)),
+    Mistake("You left [0,1], the range of pictures.", _through_with(back=in_ball)),
     Mistake("You give the quantised images back: the attack is the image before the rounding.",
             _through_with(last=_rounded)),
     Mistake("You take the gradient once: the network has another one after each step.", _through_with(once=True)),
@@ -197,13 +171,13 @@ BREAK_MISTAKES = (
             "not at the end alone.", _through_with(whole_way=False)),
     Mistake("Your images are right, but not who stands: the network in use rounds what it reads.",
             _through_with(reads=lambda model, images, labels, levels: model(images).argmax(1) == labels)),
-    Mistake("You say which images have fallen: say which ones stand.", lambda *of: (_break(*of)[0], ~_break(*of)[1])))
+    Mistake("You say which images have fallen: say which ones stand.", lambda *of: (_through(*of)[0], ~_through(*of)[1])))
 
 
 def _telling(*numbers, mixed=False):
     """Draws until these mistakes show, and, where `mixed`, until some of the images stand and others fall."""
     said = [_through_with(reads=partial(_always, value)) for value in (True, False) if mixed]
-    return lambda draw: telling(draw, _break, *(BREAK_MISTAKES[number].solution for number in numbers), *said)
+    return lambda draw: telling(draw, _through, *(BREAK_MISTAKES[number].solution for number in numbers), *said)
 
 
 def _always(value, model, images, labels, levels):
@@ -211,7 +185,7 @@ def _always(value, model, images, labels, levels):
 
 
 BREAK = Question(
-    "10.2", "break_quantised", points=5, minutes=20, reference=_break, mistakes=BREAK_MISTAKES,
+    "10.2", "break_quantised", points=5, minutes=20, reference=_through, mistakes=BREAK_MISTAKES,
     kinds=(Kind("ordinary", "four images", _telling(9, mixed=True)(_quantised("unsure", 3, 0.03, 0.01, 4, count=4))),
            Kind("ordinary", "long steps, after which an image may be read rightly again",
                 _telling(8)(_quantised("even", 3, 0.3, 0.6, 5, count=6))),
