@@ -127,10 +127,6 @@ def ascent_robust(names=("tench", "English springer", "church", "golf ball", "pa
                      "of each thing, with more steps, moves or Fourier more of it.")
 
 
-def _pooled(maps):
-    return maps.mean((2, 3))
-
-
 def style_pyramid(styles=("brush_strokes", "mosaic")):
     network, photo = style_nets.smoothed(models.load(style_nets.DESCRIBER)), datasets.photo("chelsea")
     shown = []
@@ -181,7 +177,7 @@ def stages_imagenet(count=3, most=60):
     photos, shown = torch.cat([datasets.photo(name, 224) for name in ("chelsea", "coffee", "china", "flower")]), []
     awake = parameters.Fourier(count, 224, noise=0.1).images().detach()
     for layer in tqdm(STAGES):
-        heard = hooks.features(network, awake, layer, _pooled).amin(0) > 0
+        heard = embedding.features(network, awake, layer)[layer].amin(0) > 0
         strongest = (hooks.features(network, photos, layer).mean((0, 2, 3)) * heard).topk(count).indices
 
         def own(images, layer=layer, strongest=strongest):

@@ -120,6 +120,7 @@ def grid_cells(points, columns, rows):
 
     Cell r * columns + c is row r from the top; the largest second coordinate is at the top.
     """
+    from scipy.optimize import linear_sum_assignment   # seconds to import
     vectors(points, "points")
     if columns * rows < len(points):
         raise ValueError(f"columns, rows: got {columns} x {rows} cells for {len(points)} points. "
@@ -128,7 +129,6 @@ def grid_cells(points, columns, rows):
     places = (points - low) / (high - low).clamp(min=1e-12)
     centres = torch.cartesian_prod((torch.arange(rows).flip(0) + 0.5) / rows, (torch.arange(columns) + 0.5) / columns)
     cost = torch.cdist(places.double(), centres.flip(1).double()) ** 2
-    from scipy.optimize import linear_sum_assignment   # seconds to import
     _, cells = linear_sum_assignment(cost.cpu().numpy())
     return torch.as_tensor(cells)
 

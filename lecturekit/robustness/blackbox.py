@@ -115,6 +115,7 @@ def _share(progress, first=0.1):
 def one_pixel(queries, image, label, pixels=1, population=50, generations=20, seed=0, target=None):
     """Differential evolution of the place and colour of a few pixels of one image (1,C,H,W) (Su et al. 2019):
     `Attacked`, stopped as soon as the label has changed."""
+    from scipy.optimize import differential_evolution   # seconds to import
     if len(validate.images(image, "image")) != 1:
         raise ValueError(f"image: got a batch of {len(image)}. It takes one image (1,C,H,W).")
     channels, height, width = image.shape[1:]
@@ -127,7 +128,6 @@ def one_pixel(queries, image, label, pixels=1, population=50, generations=20, se
         return _margins(queries(changed), labels.expand(len(changed)), target).numpy()
 
     with np.errstate(all="ignore"), _causes():
-        from scipy.optimize import differential_evolution   # seconds to import
         found = differential_evolution(
             margins, bounds * pixels, vectorized=True, updating="deferred", maxiter=generations, polish=False, tol=0,
             popsize=max(1, population // len(bounds * pixels)), rng=seed, recombination=1.0,

@@ -134,12 +134,17 @@ def flags(model, images, labels, eps, foreign, steps=20, tries=100, margin=0.02)
 
 def random_search(model, images, labels, eps, tries=100, seed=0):
     """The accuracy against the worst of `tries` random corners of the ball (L-inf) about each image."""
-    upright, generator = torch.ones(len(images), dtype=torch.bool), torch.Generator().manual_seed(seed)
+    return (~fooled_at_random(model, images, labels, eps, tries, seed)).float().mean().item()
+
+
+def fooled_at_random(model, images, labels, eps, tries=100, seed=0):
+    """Whether one of `tries` random corners of the ball (L-inf) about each image fools the network, bool (N,)."""
+    wrong, generator = torch.zeros(len(images), dtype=torch.bool), torch.Generator().manual_seed(seed)
     for _ in range(tries):
         signs = torch.randint(2, images.shape, generator=generator).to(images) * 2 - 1
         corners = (images + projections.radius(eps) * signs).clamp(0, 1)
-        upright &= ~attacks.fooled(model, corners, labels, batch=len(images))
-    return upright.float().mean().item()
+        wrong |= attacks.fooled(model, corners, labels, batch=len(images))
+    return wrong
 
 
 def _left(model, images, labels):

@@ -235,6 +235,7 @@ CALLS = {
     "robustness.defences.accuracies": (lambda c: defences.accuracies(
         defences.Defence(c.model), c.images, c.labels, 0.1, c.images, 1), LOGITS),
     "robustness.defences.flags": (lambda c: defences.flags(*c.asked, 0.1, c.images, 1, 2), LOGITS),
+    "robustness.defences.fooled_at_random": (lambda c: defences.fooled_at_random(*c.asked, 0.1, 2), LOGITS),
     "robustness.defences.random_search": (lambda c: defences.random_search(*c.asked, 0.1, 2), LOGITS),
     "robustness.defence_zoo.warm": (lambda c: defence_zoo.warm(2.0, c.model)(
         pupil(c), c.images, c.labels, None).detach(), LOGITS),

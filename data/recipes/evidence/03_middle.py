@@ -1,5 +1,6 @@
 """Lesson 3: does occlusion find the object better than the middle of the picture, when the object is off the middle?"""
 
+import middle
 import torch
 from measured import mean
 
@@ -13,7 +14,6 @@ UNIT = "energy inside"
 INTERVAL = "95 % bootstrap interval over pictures"
 SETTINGS = {"network": "resnet_s", "pictures": 200, "side": 96, "window": 24, "stride": 12}
 WEIGHTS = ("weights/resnet_s.safetensors", "tabletop/test.tar")
-GROUPS = ["all", "in the middle", "off the middle"]
 
 
 def pictures():
@@ -29,27 +29,22 @@ def occlusion(blind):
     return localisation.energy_inside(maps, masks).tolist()
 
 
-def middle():
+def unseeing():
     images, masks, _ = pictures()
-    line = torch.linspace(-2, 2, SETTINGS["side"])
-    return localisation.energy_inside(torch.exp(-line[:, None] ** 2 - line ** 2).expand(len(images), -1, -1), masks).tolist()
+    return localisation.energy_inside(middle.bump(images), masks).tolist()
 
 
 def distances():
-    """How far the middle of each object lies from that of its picture, in px."""
-    masks = pictures()[1]
-    return [(mask.nonzero().float().mean(0) - (SETTINGS["side"] - 1) / 2).norm().item() for mask in masks]
+    return middle.distances(pictures()[1])
 
 
 def parts():
     return {"occlusion": lambda: occlusion(False), "random weights": lambda: occlusion(True),
-            "middle of the picture": middle, "distances": distances}
+            "middle of the picture": unseeing, "distances": distances}
 
 
 def rows(results):
-    far = torch.tensor(results.pop("distances"))
-    far = far > far.median()
-    chosen = dict(zip(GROUPS, (torch.ones_like(far), ~far, far)))
+    chosen = middle.groups(results.pop("distances"))
     ahead = torch.tensor(results["occlusion"]) - torch.tensor(results["middle of the picture"])
     for name, group in chosen.items():
         for series, values in results.items():

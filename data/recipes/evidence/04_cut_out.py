@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import middle
 import torch
 from measured import mean
 
@@ -37,8 +38,7 @@ def cut(seed):
 
 
 def distances():
-    """How far the middle of each object lies from that of its picture, in px."""
-    return [(mask.nonzero().float().mean(0) - (SETTINGS["side"] - 1) / 2).norm().item() for mask in pictures()[2]]
+    return middle.distances(pictures()[2])
 
 
 def parts():
@@ -46,9 +46,7 @@ def parts():
 
 
 def rows(results):
-    far = torch.tensor(results.pop("distances"))
-    far = far > far.median()
-    for where, group in {"all": torch.ones_like(far), "in the middle": ~far, "off the middle": far}.items():
+    for where, group in middle.groups(results.pop("distances")).items():
         chosen = {name: torch.tensor(values)[group] for name, values in results.items()}
         for name, values in chosen.items():
             yield mean(name, values, at=where, null=name == "middle")

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import middle
 import torch
 from measured import mean
 
@@ -18,12 +19,6 @@ WEIGHTS = ("weights/resnet_s.safetensors", "tabletop/test.tar")
 RULES = {"gradient": "gradient", "deconvnet": "deconvnet", "guided backpropagation": "guided"}
 
 
-def middle(model, images, target):
-    """The middle of the picture, as in lesson 3: it never looks."""
-    line = torch.linspace(-2, 2, SETTINGS["side"])
-    return torch.exp(-line[:, None] ** 2 - line ** 2).expand(len(images), -1, -1)
-
-
 def methods():
     """{series: (method, whether its weights are random, whether it is a null)}."""
     found = {name: (partial(attribution.saliency, rule=rule), False, False) for name, rule in RULES.items()}
@@ -31,7 +26,7 @@ def methods():
                                             False) for name, noise in SETTINGS["noises"].items()}
     found |= {f"{name}, random weights": (partial(attribution.saliency, rule=RULES[name]), True, True)
               for name in ("gradient", "guided backpropagation")}
-    return found | {"middle of the picture": (middle, False, True),
+    return found | {"middle of the picture": (lambda model, images, target: middle.bump(images), False, True),
                     "chance": (lambda model, images, target: torch.ones_like(images[:, 0]), False, True)}
 
 

@@ -15,5 +15,5 @@ SETTINGS = {"pictures": 200, "stages": ["layer1", "layer2", "layer3", "layer4"],
 WEIGHTS = on_objects.WEIGHTS
 SIGNS = {"": torch.nn.Identity(), ", absolute": torch.abs}
 
-parts = partial(on_objects.parts, localisation.energy_inside, SIGNS)
-rows = on_objects.rows
+parts = partial(on_objects.parts, SETTINGS, localisation.energy_inside, SIGNS)
+rows = partial(on_objects.rows, SETTINGS)

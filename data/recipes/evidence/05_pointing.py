@@ -14,5 +14,5 @@ SETTINGS = {"pictures": 200, "stages": ["layer1", "layer2", "layer3", "layer4"],
             "others": {"vgg_s": ["relu4_2", "relu5_2"], "alexnet_s": ["relu2", "relu5"]}, "width of the middle": 0.5}
 WEIGHTS = on_objects.WEIGHTS
 
-parts = partial(on_objects.parts, localisation.pointing_game, {"": torch.nn.Identity()})
-rows = on_objects.rows
+parts = partial(on_objects.parts, SETTINGS, localisation.pointing_game, {"": torch.nn.Identity()})
+rows = partial(on_objects.rows, SETTINGS)

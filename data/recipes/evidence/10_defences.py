@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 import torch
 
 from lecturekit.pictures import datasets
-from lecturekit.robustness import attacks, defence_zoo, robust_training
+from lecturekit.robustness import attacks, defence_zoo, defences, robust_training
 from lecturekit.show import evidence
 
 QUESTION = "What is left of each defence under all attacks together?"
@@ -54,15 +54,6 @@ def attacked(defence, images, labels):
             "margin": long(loss="margin")}
 
 
-def searched(network, images, labels):
-    """Which images some random corner of the ball fools."""
-    generator, wrong = torch.Generator().manual_seed(0), torch.zeros(len(images), dtype=torch.bool)
-    for _ in range(SETTINGS["tries"]):
-        signs = torch.randint(2, images.shape, generator=generator) * 2.0 - 1
-        wrong |= attacks.fooled(network, (images + SETTINGS["eps"] * signs).clamp(0, 1), labels, batch=len(images))
-    return wrong
-
-
 def standing(name, seed):
     """{"clean", "FGSM", "PGD", "adaptive", "all attacks": share right}."""
     _, (images, labels) = digits()
@@ -70,7 +61,8 @@ def standing(name, seed):
     with robust_training.one_thread():
         wrong = {attack: attacks.fooled(defence.deployed, moved, labels, batch=len(images))
                  for attack, moved in ({"clean": images} | attacked(defence, images, labels)).items()}
-        wrong["random search"] = searched(defence.deployed, images, labels)
+        wrong["random search"] = defences.fooled_at_random(defence.deployed, images, labels, SETTINGS["eps"],
+                                                           SETTINGS["tries"])
     wrong["adaptive"] = wrong.pop("surrogate") | wrong.pop("margin")
     wrong["all attacks"] = torch.stack(list(wrong.values())).any(0)
     return {attack: 1 - some.float().mean().item() for attack, some in wrong.items()}
