@@ -65,7 +65,8 @@ def measured(function, arguments):
 
 def main():
     figure, axes = plt.subplots(2, 2, figsize=(10, 7), dpi=160, layout="constrained")
-    lines = ["# How cost grows", "", f"resnet_s. {timing.machine()}.", "", "| what grows | fixed, s | each, ms | R² |", "|---|---|---|---|"]
+    lines = ["# How cost grows", "", f"resnet_s. {timing.machine()}.", "",
+             "| what grows | fixed, s | each, ms | R² |", "|---|---|---|---|"]
     for axis, (name, (function, arguments, counted)) in zip(axes.flat, CURVES.items()):
         sizes, seconds = np.array([counted(argument) for argument in arguments]), np.array(measured(function, arguments))
         each, fixed = np.polyfit(sizes, seconds, 1)

@@ -34,7 +34,8 @@ def main():
         for name, source in {"alone": ALONE, **first}.items():
             spent[name].append(seconds(source))
     alone = statistics.median(spent.pop("alone"))
-    lines = ["# What a lesson takes to start", "", f"Its first cell beside `{ALONE}`, which takes {alone:.2f} s in a new process; "
+    lines = ["# What a lesson takes to start", "",
+             f"Its first cell beside `{ALONE}`, which takes {alone:.2f} s in a new process; "
              f"medians of {TIMES}. {timing.machine()}.", "", f"| lesson | s | times (asked: {GOAL}) |", "|---|---|---|"]
     for name, times in spent.items():
         ratio = statistics.median(times) / alone

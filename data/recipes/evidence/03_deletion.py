@@ -46,7 +46,8 @@ def areas(maps):
 
 
 def parts():
-    orders = {"occlusion": partial(occlusion, False), "random weights": partial(occlusion, True), "random blocks": random_blocks}
+    orders = {"occlusion": partial(occlusion, False), "random weights": partial(occlusion, True),
+              "random blocks": random_blocks}
     return {name: partial(areas, maps) for name, maps in orders.items()}
 
 

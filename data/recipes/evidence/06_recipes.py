@@ -33,7 +33,8 @@ def recipes(model, seed):
     s, goal, grey = SETTINGS, objectives.class_score(model, torch.arange(len(model.categories))), start(seed)
     tv, contrast = objectives.total_variation(2), objectives.alpha_norm(2)
     box, length = projections.box, steps.normalised(s["rate"])
-    blur, specks = (projections.chain(part, box) for part in (projections.blur(s["blur"]), projections.clip_small(*s["pixels"])))
+    blur, specks = (projections.chain(part, box)
+                    for part in (projections.blur(s["blur"]), projections.clip_small(*s["pixels"])))
     moves = transforms.chain(transforms.jitter(s["shift"]), transforms.scale(*s["scale"]), transforms.rotate(s["degrees"]))
     return {"plain": (grey, goal, length, box, None), "L2": (grey, goal - s["contrast"] * contrast, length, box, None),
             "blur": (grey, goal, length, blur, None), "small pixels": (grey, goal, length, specks, None),

@@ -42,7 +42,8 @@ def ways():
 def named(way, texts, seed):
     """[whether a judge names a picture], judges one after the other."""
     clip, (step, project, transform, most) = joint.load(), ways()[way]
-    wanted, begin = clip.encode_texts(SETTINGS[texts]), torch.full((len(SETTINGS[texts]), 3, SETTINGS["side"], SETTINGS["side"]), 0.5)
+    wanted, side = clip.encode_texts(SETTINGS[texts]), SETTINGS["side"]
+    begin = torch.full((len(wanted), 3, side, side), 0.5)
     goal = objectives.Objective(lambda images: (clip.encode_images(images) * wanted).sum(1))
     images = optimise(begin, goal, most, step, project, transform, seed=seed, quiet=True).images
     right = []

@@ -47,7 +47,8 @@ def parts():
 
 
 def rows(results):
-    by_name = {name: torch.tensor([left for key, left in results.items() if key.startswith(name)]) for name in SETTINGS["steps"]}
+    by_name = {name: torch.tensor([left for key, left in results.items() if key.startswith(name)])
+               for name in SETTINGS["steps"]}
     lowest = torch.stack(list(by_name.values())).argmin(0)   # (pairs, passes)
     for k, (name, left) in enumerate(by_name.items()):
         for i, passes in enumerate(SETTINGS["passes"]):

@@ -49,7 +49,8 @@ def evolved(data, pixels, rows):
     """For each image of the rows whether a few pixels, bred, fool the network."""
     network, images, labels = chosen(data, rows)
     queries, s = blackbox.Queries(network), SETTINGS
-    return [bool(blackbox.one_pixel(queries, images[i:i + 1], labels[i:i + 1], pixels, s["population"], s["generations"]).fooled)
+    return [bool(blackbox.one_pixel(queries, images[i:i + 1], labels[i:i + 1], pixels, s["population"],
+                                     s["generations"]).fooled)
             for i in range(len(images))]
 
 

@@ -27,6 +27,8 @@ DUSK = ("#2a1a4a", "#6b2d6f", "#c8455c", "#f08a4b", "#f9c66b")     # the sky, fr
 HEATH = ("#7d3c6d", "#8c2f39", "#3f2a56", "#23395b", "#161a30")    # hills, from afar to near
 DAY = ("#4f8fd0", "#8fc1e8", "#cfe3ee", "#f4e9c9", "#f7d9b0")
 MEADOW = ("#7fa8c9", "#6aa56b", "#9cb84a", "#4d8a3d", "#c2913a")
+GREY_SKY = ("#50596b", "#8b93a3", "#c9ccd0", "#f2efe6", "#ffffff")
+GREY_HILLS = ("#b9b9b9", "#939393", "#6f6f6f", "#454545", "#222222")
 SUN, INK, PAPER = "#fff1b8", "#1b1e2b", "#efe6d2"
 
 
@@ -56,7 +58,8 @@ def stamps(rng, length, width):
     half = int(np.hypot(length, width) / 2) + 2
     rows, cols = np.mgrid[-half:half + 1, -half:half + 1]
     places, made = np.linspace(-width, width, 64), []
-    hairs = [(noise(rng, 64 / (2 * width + 4), (64,)).clip(-2, 2) / 4 + 0.5, noise(rng, 3, (64,)).clip(-2, 2)) for _ in range(KINDS)]
+    hairs = [(noise(rng, 64 / (2 * width + 4), (64,)).clip(-2, 2) / 4 + 0.5, noise(rng, 3, (64,)).clip(-2, 2))
+             for _ in range(KINDS)]
     for turn in np.pi * np.arange(TURNS) / TURNS:
         along, across = cols * np.cos(turn) + rows * np.sin(turn), rows * np.cos(turn) - cols * np.sin(turn)
         kinds = []
@@ -74,7 +77,8 @@ def coat(rng, canvas, relief, paint, turn, length, width, wanted):
     is paint (H,W,3), the direction turn (H,W), and a site is painted with the probability wanted (H,W)."""
     kinds, step = stamps(rng, length, width), 0.8 * width
     margin = kinds[0][0][0].shape[0] // 2
-    sites = np.stack(np.mgrid[0:SIZE:step, 0:SIZE:step], -1).reshape(-1, 2) + rng.uniform(-step / 2, step / 2, (int(np.ceil(SIZE / step)) ** 2, 2))
+    sites = np.stack(np.mgrid[0:SIZE:step, 0:SIZE:step], -1).reshape(-1, 2) \
+        + rng.uniform(-step / 2, step / 2, (int(np.ceil(SIZE / step)) ** 2, 2))
     for row, col in rng.permutation(sites.round().astype(int).clip(0, SIZE - 1)):
         if rng.random() >= wanted[row, col]:
             continue
@@ -82,7 +86,8 @@ def coat(rng, canvas, relief, paint, turn, length, width, wanted):
         top, left = max(row - margin, 0), max(col - margin, 0)
         part = (slice(top, row + margin + 1), slice(left, col + margin + 1))
         size = canvas[part].shape
-        inner = (slice(top - row + margin, top - row + margin + size[0]), slice(left - col + margin, left - col + margin + size[1]))
+        inner = (slice(top - row + margin, top - row + margin + size[0]),
+                 slice(left - col + margin, left - col + margin + size[1]))
         share = cover[inner][..., None]
         canvas[part] += share * (paint[row, col] - canvas[part])
         relief[part] += share[..., 0] * (width * height[inner] - relief[part])
@@ -103,7 +108,8 @@ def impasto():
     canvas, relief = np.ones_like(picture) * colours(["#8a5a44"])[0], np.zeros((SIZE, SIZE))
     for length, width, spread, limit in ((110, 34, 0.12, 0), (64, 19, 0.12, 0.05), (36, 10, 0.10, 0.09)):
         blurred = ndimage.gaussian_filter(picture, width / 3, axes=(0, 1))
-        paint = (blurred * (1 + spread * rng.standard_normal((SIZE, SIZE, 1))) + 0.04 * rng.standard_normal((SIZE, SIZE, 3))).clip(0, 1)
+        paint = (blurred * (1 + spread * rng.standard_normal((SIZE, SIZE, 1)))
+                 + 0.04 * rng.standard_normal((SIZE, SIZE, 3))).clip(0, 1)
         wanted = (np.abs(canvas - blurred).mean(-1) > limit) * (0.9 if limit else 1.0)
         coat(rng, canvas, relief, paint, turn, length, width, wanted)
     return lit(canvas, relief, 0.25)
@@ -112,7 +118,8 @@ def impasto():
 def points():
     rng = np.random.default_rng(21)
     picture = scene(rng, DAY, MEADOW, (190, 220, 54))
-    canvas, relief, turn = np.ones_like(picture) * colours(["#f3ead6"])[0], np.zeros((SIZE, SIZE)), np.pi * rng.random((SIZE, SIZE))
+    canvas, relief = np.ones_like(picture) * colours(["#f3ead6"])[0], np.zeros((SIZE, SIZE))
+    turn = np.pi * rng.random((SIZE, SIZE))
     for size, strength in ((17, 0.05), (12, 0.10), (9, 0.15)):
         paint = (picture + strength * rng.standard_normal((SIZE, SIZE, 3))).clip(0, 1)
         coat(rng, canvas, relief, paint, turn, 1.25 * size, size, np.full((SIZE, SIZE), 0.75))
@@ -121,9 +128,10 @@ def points():
 
 def ink():
     rng = np.random.default_rng(13)
-    picture = scene(rng, ("#50596b", "#8b93a3", "#c9ccd0", "#f2efe6", "#ffffff"), ("#b9b9b9", "#939393", "#6f6f6f", "#454545", "#222222"), (210, 540, 70))
+    picture = scene(rng, GREY_SKY, GREY_HILLS, (210, 540, 70))
     dark, along = 1 - picture.mean(-1), directions(picture, 12)
-    canvas, relief = np.ones_like(picture) * colours([PAPER])[0] * (1 + 0.02 * noise(rng, 1.5)[..., None]), np.zeros((SIZE, SIZE))
+    canvas = np.ones_like(picture) * colours([PAPER])[0] * (1 + 0.02 * noise(rng, 1.5)[..., None])
+    relief = np.zeros((SIZE, SIZE))
     paint = np.ones_like(picture) * colours([INK])[0]
     for turn, from_dark in ((along, 0.10), (along + 0.9, 0.42), (along - 0.7, 0.66)):
         wanted = ((dark - from_dark) / 0.45).clip(0, 1) * 0.15
@@ -134,4 +142,5 @@ def ink():
 if __name__ == "__main__":
     publishing.parser(__doc__).parse_args()
     for make in (impasto, points, ink):
-        Image.fromarray((make() * 255).round().astype(np.uint8)).save(files.root() / "styles" / f"{make.__name__}.jpg", quality=90)
+        Image.fromarray((make() * 255).round().astype(np.uint8)).save(
+            files.root() / "styles" / f"{make.__name__}.jpg", quality=90)
